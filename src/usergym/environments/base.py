@@ -6,7 +6,7 @@ import pkgutil
 import random
 import textwrap
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, get_type_hints
+from typing import Any, ClassVar, Protocol, get_type_hints, runtime_checkable
 
 import msgspec
 
@@ -14,8 +14,17 @@ from usergym.models.base import Model
 from usergym.types import Message, Reward, Seat, Speaker, Task, Tool, ToolCall, Trajectory, Turn
 from usergym.users.base import Participant
 
-Ask = Callable[[str, str], Awaitable[str]]
-"""`await ask(service, question)`: the answer of a judge or a live service, recorded as a turn nobody hears."""
+
+class Ask(Protocol):
+    def __call__(self, service: str, question: str, schema: dict[str, Any] | None = None) -> Awaitable[str]:
+        """The answer of a judge or a live service (JSON of `schema` where one is given), recorded as a turn
+        that nobody hears. JudgeError when there is none."""
+        ...
+
+
+class JudgeError(Exception):
+    """A judge or live service could not answer. A world may catch it and leave that reward None;
+    uncaught, the conversation is a failure."""
 
 
 class Say(str):
@@ -143,8 +152,8 @@ class World:
         return result if isinstance(result, str) else msgspec.json.encode(result).decode()
 
 
-async def _nobody_to_ask(service: str, question: str) -> str:
-    raise LookupError(f"the world asked {service!r}, and nobody was seated there; give --{service}-model")
+async def _nobody_to_ask(service: str, question: str, schema: dict[str, Any] | None = None) -> str:
+    raise JudgeError(f"the world asked {service!r}, and nobody was seated there; give --{service}-model")
 
 
 class Idle:
@@ -173,6 +182,7 @@ class Environment:
         raise NotImplementedError  # pragma: no cover
 
 
+@runtime_checkable
 class JudgedInGroups(Protocol):
     """An environment whose samples of one task are judged against each other."""
 
