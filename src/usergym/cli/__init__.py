@@ -1,0 +1,42 @@
+"""The command line: one file per verb, imported only when it is called."""
+
+import sys
+
+VERBS = {
+    "demo": "Run the main job on the embedded default: generate, roll out, grade, export, report.",
+    "generate": "Generate persona-driven conversations (calendar, or your own domain file).",
+    "rollout": "Play conversations with the agent under test and grade them.",
+    "export": "Write training files from rollouts: train and validation, SFT, ShareGPT, DPO.",
+    "convert": "Convert between interchange formats.",
+    "check": "Validate existing data: fields, windows, overlaps, constraints.",
+    "regrade": "Grade recorded conversations again, without a model call.",
+    "report": "Write one HTML page about one or more runs.",
+    "play": "Play a conversation yourself, on either side.",
+    "mock-llm": "Serve a mock OpenAI-compatible endpoint for tests, benchmarks and dry runs.",
+    "envs": "List environments, or show one.",
+}
+
+
+def main() -> None:
+    from cyclopts import App
+
+    from usergym import __version__
+
+    app = App(
+        name="usergym",
+        help="Train and evaluate language-model agents with simulated users.\n\n"
+        "Start with: usergym demo. Every verb explains itself: usergym VERB --help.",
+        version=__version__,
+        help_format="plaintext",
+    )
+    for verb, help_text in VERBS.items():
+        module = verb.replace("-", "_")
+        # The verb that is called explains itself by its docstring; the others are not imported for their line here.
+        line = None if sys.argv[1:2] == [verb] else help_text
+        app.command(f"usergym.cli.{module}:{module}", name=verb, help=line)
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)

@@ -1,7 +1,7 @@
 """Many conversations at once: a fixed number of workers over a stream of tasks, in constant memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 
 from usergym.environments.base import Environment, JudgedInGroups
 from usergym.rollouts.engine import Cast, begin, play
@@ -18,7 +18,7 @@ async def collect(
     seed: int = 0,
     concurrency: int = 64,
     store: Store | None = None,
-) -> AsyncIterator[list[Trajectory]]:
+) -> AsyncGenerator[list[Trajectory], None]:
     """Plays every task `repeats` times and yields the samples of one task together, as they finish.
 
     With a store, what it holds as finished is skipped and not yielded, and what was begun goes on from its

@@ -73,6 +73,8 @@ class Cast:
     agent: Seating | None
     user_model: Model | None = None
     """Plays the user; None: the environment's rule-based one."""
+    user: Seating | None = None
+    """Takes the user's seat in place of whom the world would put there."""
     services: Mapping[str, Model] = field(default_factory=dict)
     """Whom a world may ask, by name: `judge`."""
     limits: Limits = Limits()
@@ -141,7 +143,8 @@ class _Conversation:
         world.trajectory, world.seed, world.ask = trajectory, seed, self.ask
         if cast.agent:
             self.seated["assistant"] = cast.agent(world, seed)
-            if user := world.user(cast.user_model):
+            user = cast.user(world, seed) if cast.user else world.user(cast.user_model)
+            if user:
                 self.seated["user"] = user
         trajectory.seats = {speaker: participant.seat for speaker, participant in self.seated.items()}
         agent = trajectory.seats.get("assistant", Seat())

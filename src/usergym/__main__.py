@@ -1,0 +1,5 @@
+"""`python -m usergym` is `usergym`."""
+
+from usergym.cli import main
+
+main()

@@ -1,0 +1,58 @@
+"""`usergym envs`: which environments there are, and what one of them is."""
+
+import inspect
+import textwrap
+
+from rich.console import Console
+from rich.table import Table
+
+from usergym.cli.errors import told_in_one_line
+from usergym.cli.options import Json
+from usergym.environments.base import load, names
+
+
+@told_in_one_line
+def envs(name: str | None = None, /, *, json: Json = False) -> None:
+    """List environments, or show one with its options and its first task.
+
+    Parameters
+    ----------
+    name
+        An environment.
+    json
+        Print JSON instead of a table.
+    """
+    import msgspec
+
+    console = Console()
+    if name is None:
+        found = {each: _line(type(load(each)).__doc__) for each in names()}
+        if json:
+            print(msgspec.json.encode(found).decode())
+            return
+        table = Table("environment", "what it is")
+        for each, line in found.items():
+            table.add_row(each, line)
+        console.print(table)
+        return
+    environment = load(name)
+    task = next(environment.tasks())
+    world = environment.start(task)
+    options = {key: repr(p.default) for key, p in inspect.signature(type(environment)).parameters.items()}
+    tools = [tool.name for tool in world.tools("assistant")]
+    if json:
+        shown = {"name": name, "options": options, "tools": tools, "task": task}
+        print(msgspec.json.encode(shown).decode())
+        return
+    console.print(textwrap.dedent(type(environment).__doc__ or "").strip())
+    table = Table("option", "default")
+    for option, default in options.items():
+        table.add_row(option, default)
+    console.print(table)
+    console.print("tools:", ", ".join(tools) or "none")
+    console.print(f"first task: {task.id}")
+    console.print(world.system, style="dim")
+
+
+def _line(text: str | None) -> str:
+    return " ".join((text or "").strip().split("\n\n")[0].split())

@@ -1,0 +1,168 @@
+"""`usergym generate`: persona-driven conversations, streamed to a file as they finish."""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from usergym.cli.errors import told_in_one_line
+from usergym.cli.models import Models, resolved
+from usergym.cli.options import Json, ModelOptions, identity
+from usergym.cli.running import Collection, outcomes, check_writable
+from usergym.cli.tables import show_generated, show_plan
+from usergym.data.domain import Domain, conversation_row, read_domain
+from usergym.data.rows import Writer
+from usergym.data.synthesize import Synthesis, seat_fixed_replies, seat_fixed_replies_or
+from usergym.environments.base import Environment
+from usergym.environments.calendar.rows import to_row as calendar_row
+from usergym.environments.calendar.world import Calendar
+from usergym.evaluation.metrics import summarise
+from usergym.evaluation.plan import plan as make_plan
+from usergym.rollouts.engine import Cast
+from usergym.rollouts.store import Store, read_trajectories
+from usergym.types import Trajectory
+from usergym.users.prompted import default_prompt
+
+
+@told_in_one_line
+def generate(
+    what: str,
+    /,
+    *,
+    n_samples: Annotated[int, Parameter(name=["--n-samples", "--limit"])] = 100,
+    n_workers: Annotated[int, Parameter(name=["--n-workers", "--concurrency"])] = 100,
+    n_events: int = 7,
+    min_time: int = 600,
+    max_time: int = 960,
+    model: Annotated[str | None, Parameter(name=["--model", "--user-model"])] = None,
+    assistant_model: str | None = None,
+    personas: Annotated[str, Parameter(name=["--personas", "--ds-name"])] = "generated",
+    offset: int = 0,
+    n_traits: int | None = None,
+    seed: int = 0,
+    output: Path = Path("conversations.jsonl"),
+    resume: Annotated[bool, Parameter(negative="--fresh")] = True,
+    plan: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+    models: Annotated[ModelOptions, Parameter(name="*", group="Models")] = ModelOptions(),
+) -> int | None:
+    """Generate persona-driven conversations.
+
+    A simulated user with a persona and an agenda talks to an assistant whose replies are fixed. Without --model
+    the user is rule-based: no key, no server. Conversations are written to --output as they finish; a run that was
+    killed goes on where it stopped when the same command is given again.
+
+    Examples:
+        usergym generate calendar --n-samples 1000
+        usergym generate calendar --n-samples 100 --model openai/gpt-4o-mini --plan
+        usergym generate my_domain.toml --output my_domain.jsonl
+
+    Parameters
+    ----------
+    what
+        `calendar`, or a domain file of your own (TOML or JSON; docs/domains.md).
+    n_samples
+        Conversations to generate.
+    n_workers
+        Conversations in flight.
+    n_events
+        Events per conversation (calendar).
+    min_time
+        Earliest event time, minutes from midnight (calendar).
+    max_time
+        Latest event end, minutes from midnight (calendar).
+    model
+        Model that plays the user. Default: the rule-based user.
+    assistant_model
+        Model that answers where a step of a domain file has no fixed_response.
+    personas
+        `generated`, `nvidia/Nemotron-Personas-USA`, or a JSONL or parquet file.
+    offset
+        Index of the first persona.
+    n_traits
+        How many traits of a persona the user is told; all unless given.
+    seed
+        Same seed, same conversations.
+    output
+        *.jsonl streams; *.json is one list, written at the end.
+    resume
+        Go on where the output stopped, or start over.
+    plan
+        Print calls, tokens, dollars and disk, and stop before the first call.
+    json
+        Print one JSON object instead of tables.
+    """
+    if n_samples < 1 or n_workers < 1:
+        raise ValueError(f"--n-samples is {n_samples} and --n-workers {n_workers}; both must be at least 1")
+    if what == "calendar":
+        environment: Environment = Calendar(
+            n_events=n_events,
+            min_time=min_time,
+            max_time=max_time,
+            personas=personas,
+            offset=offset,
+            n_traits=n_traits,
+        )
+        to_row: Callable[[Trajectory], dict[str, Any]] = calendar_row
+    else:
+        environment, to_row = Domain(read_domain(Path(what)), offset), conversation_row
+    connected = Models(models)
+    if plan:
+        asked = {"user": model} if model else {}
+        stream = environment.tasks(seed=seed)
+        overhead = {"user": len(default_prompt()) + 800}  # the persona and the agenda sentence
+        planned = make_plan(Synthesis(environment), stream, n_samples, seat_fixed_replies, asked, connected.prices, overhead)
+        show_plan(planned, json)
+        return None
+    user = connected.connect(model) if model else None
+    replies = seat_fixed_replies_or(connected.connect(assistant_model)) if assistant_model else seat_fixed_replies
+    folder = output.with_name(output.name + ".run")
+    if resume and output.exists() and output.stat().st_size and not (folder / "config.json").exists():
+        raise ValueError(f"{output} exists and no run beside it can go on with it; give another --output, or --fresh")
+    check_writable(output)
+    store = Store.open(
+        folder,
+        identity(
+            verb="generate",
+            what=what,
+            n_events=n_events,
+            window=[min_time, max_time],
+            personas=[personas, offset, n_traits],
+            model=resolved(model, models),
+            assistant_model=resolved(assistant_model, models),
+            sampling=models.sampling(),
+            seed=seed,
+        ),
+        {"n_samples": n_samples, "n_workers": n_workers, "output": str(output)},
+        fresh=not resume,
+    )
+    collection = Collection(
+        Synthesis(environment),
+        islice(environment.tasks(seed=seed), n_samples),
+        Cast(replies, user),
+        store,
+        connected.all,
+        seed=seed,
+        concurrency=n_workers,
+        total=n_samples,
+    )
+    with Writer(output) as writer:
+        streams = writer.kind == ".jsonl"
+        if streams:
+            for trajectory in read_trajectories(folder):
+                writer.write(to_row(trajectory))
+
+        def on_group(group: list[Trajectory]) -> None:
+            for trajectory in group:
+                if streams and not trajectory.error:
+                    writer.write(to_row(trajectory))
+
+        collection.run(on_group)
+        if not streams:
+            for trajectory in read_trajectories(folder):
+                writer.write(to_row(trajectory))
+    summary = summarise(outcomes(folder))
+    show_generated(summary, output, writer.rows, json)
+    return 0 if writer.rows else 1

@@ -1,0 +1,67 @@
+"""Models, agents and budgets from their flags."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from usergym.cli.options import ModelOptions
+from usergym.models.base import Model
+from usergym.models.budget import Budget
+from usergym.models.cache import CachedModel
+from usergym.models.prices import Prices, load
+from usergym.models.providers import connect, parse
+from usergym.models.retry import Retry
+from usergym.models.transport import Options
+from usergym.rollouts.engine import Seating, seat_idle, seat_model, seat_oracle
+
+PLAYED = {"oracle": seat_oracle, "idle": seat_idle}
+
+
+@dataclass
+class Models:
+    """The models of one run: one budget, one price table, one cache."""
+
+    options: ModelOptions
+    parallel: int = 8
+    budget: Budget = field(init=False)
+    prices: Prices = field(init=False)
+    connected: dict[str, Model] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        options = self.options
+        self.prices = load(options.prices)
+        self.budget = Budget(options.max_requests, options.max_total_tokens, options.max_cost, self.prices)
+
+    def connect(self, name: str) -> Model:
+        if name not in self.connected:
+            options = self.options
+            model = connect(
+                name,
+                options.endpoint,
+                options.base_url,
+                options=Options(options.api, options.deadline, retry=Retry(options.retries)),
+                budget=self.budget,
+                prices=self.prices,
+                parallel=self.parallel,
+            )
+            self.connected[name] = CachedModel(model, options.cache) if options.cache else model
+        return self.connected[name]
+
+    def agent(self, name: str) -> Seating:
+        """`oracle`, `idle`, or a model."""
+        if name in PLAYED:
+            return PLAYED[name]
+        return seat_model(self.connect(name), self.options.sampling())
+
+    @property
+    def all(self) -> tuple[Model, ...]:
+        return tuple(self.connected.values())
+
+
+def resolved(name: str | None, options: ModelOptions) -> dict[str, Any] | None:
+    """What identifies a model in a run's configuration: its full name and where it is."""
+    if name is None:
+        return None
+    if name in PLAYED:
+        return {"name": name}
+    address = parse(name, options.endpoint, options.base_url)
+    return {"name": address.name, "url": address.base_url} if address.base_url else {"name": address.name}

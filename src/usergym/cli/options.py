@@ -1,0 +1,79 @@
+"""Flags that mean the same in every verb."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from usergym.types import Sampling
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+
+@dataclass
+class ModelOptions:
+    """How models are reached and asked."""
+
+    endpoint: Literal["openai", "nims", "vllm"] | None = None
+    """Where a model name goes unchanged: OpenAI, NVIDIA NIM, or a vLLM server on localhost:8000."""
+    base_url: str | None = None
+    """The URL of an OpenAI-compatible endpoint, ending in /v1."""
+    api: Literal["chat", "responses"] = "chat"
+    """Which of the endpoint's two dialects to speak."""
+    temperature: float | None = None
+    """Of the agent; the server's default unless given."""
+    top_p: float | None = None
+    """Of the agent."""
+    max_tokens: int | None = None
+    """Longest reply of the agent, in tokens. A reply cut there is the agent's doing, and graded."""
+    reasoning_effort: str | None = None
+    """Passed to models that reason: low, medium, high."""
+    deadline: float = 600.0
+    """Seconds one model call may take."""
+    retries: int = 5
+    """How often a call is tried again after a 408, 429, 5xx or a lost connection."""
+    max_requests: int | None = None
+    """Stop, resumable, before one model call more than this."""
+    max_cost: float | None = None
+    """Stop, resumable, once this many US dollars are spent."""
+    max_total_tokens: int | None = None
+    """Stop, resumable, once this many tokens are used."""
+    prices: Path | None = None
+    """JSON file with prices of your own, {"model": {"input": USD per million tokens, "output": ...}}."""
+    cache: Annotated[Path | None, Parameter(show_default=False)] = None
+    """File of a response cache: the same request and draw is answered from it, free."""
+
+    def sampling(self) -> Sampling:
+        return Sampling(self.temperature, self.top_p, self.max_tokens, reasoning_effort=self.reasoning_effort)
+
+
+@dataclass
+class RunOptions:
+    """Where a run is kept and how much of it is done."""
+
+    out: str | None = None
+    """Run folder; a bare name means runs/NAME. Default: named after environment and model."""
+    limit: int | None = None
+    """How many tasks."""
+    concurrency: int = 64
+    """Conversations in flight."""
+    seed: int = 0
+    """Decides tasks, users and draws."""
+    resume: Annotated[bool, Parameter(negative="--fresh")] = True
+    """Go on where the run stopped, or start over."""
+    plan: Annotated[bool, Parameter(negative="")] = False
+    """Print calls, tokens, dollars and disk, and stop before the first call."""
+    json: Json = False
+    """Print one JSON object instead of tables."""
+
+    def folder(self, default: str) -> Path:
+        """The run folder; `default` names it where --out does not."""
+        name = self.out or re.sub(r"[^\w.=-]+", "-", default).strip("-")
+        return Path("runs") / name if "/" not in name and name not in (".", "..") else Path(name)
+
+
+def identity(**parts: Any) -> dict[str, Any]:
+    """What must be the same when a run is resumed, without what was not given."""
+    return {key: value for key, value in parts.items() if value is not None}

@@ -1,0 +1,153 @@
+"""`usergym rollout`: conversations with the agent under test, played turn by turn and graded."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from usergym.cli.errors import told_in_one_line
+from usergym.cli.models import Models, resolved
+from usergym.cli.options import ModelOptions, RunOptions, identity
+from usergym.cli.running import Collection, outcomes, check_writable
+from usergym.cli.tables import show_plan, show_skipped, show_summary
+from usergym.data.rows import Skipped, Writer
+from usergym.data.tasks import read_tasks
+from usergym.environments.base import Environment, load
+from usergym.evaluation.metrics import summarise
+from usergym.evaluation.plan import plan
+from usergym.rollouts.engine import Cast, Limits, seat_oracle
+from usergym.rollouts.store import Store, read_trajectories
+from usergym.types import Task, Trajectory
+
+
+@told_in_one_line
+def rollout(
+    *,
+    env: str = "calendar",
+    model: str = "local/smollm2",
+    tasks: Path | None = None,
+    split: str | None = None,
+    user_model: str | None = None,
+    judge_model: str | None = None,
+    repeats: int = 1,
+    max_replies: int | None = None,
+    max_seconds: float | None = None,
+    output: Path | None = None,
+    skip_bad: Annotated[bool, Parameter(negative="")] = False,
+    run: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),
+    models: Annotated[ModelOptions, Parameter(name="*", group="Models")] = ModelOptions(),
+) -> int | None:
+    """Play conversations with the agent under test, and grade them.
+
+    The run is kept under runs/: one line per conversation in trajectories.jsonl. The same command goes on where it
+    stopped, and pays for nothing twice.
+
+    Examples:
+        usergym rollout --env calendar --model oracle --limit 20
+        usergym rollout --env calendar:level=hard --tasks conversations.jsonl --model vllm/Qwen/Qwen3-8B --repeats 4
+        usergym rollout --model openai/gpt-4o-mini --max-cost 1.50 --plan
+
+    Parameters
+    ----------
+    env
+        Environment, with options: calendar, calendar:level=hard,until=end. `usergym envs` lists them.
+    model
+        The agent: PROVIDER/MODEL, http://HOST:PORT/v1/MODEL, local/smollm2, or oracle, idle.
+    tasks
+        Conversations or rows to play (JSONL, JSON or parquet). Default: the environment's own tasks.
+    split
+        Of the environment's own tasks: train, validation or test.
+    user_model
+        Model that plays the user. Default: the rule-based user, or the words of the rows.
+    judge_model
+        Model that judges, in environments that ask one.
+    repeats
+        Samples of each task.
+    max_replies
+        End a conversation after so many replies of the agent; it is graded as it stands.
+    max_seconds
+        Wall clock of one conversation; over it is a failure, not a zero.
+    output
+        Also write rows with `conversation`, `grade`, `grade_reason`, `exp_cal_state` (JSON or JSONL).
+    skip_bad
+        Leave out rows that cannot be read, count and list them; otherwise the first one ends the run.
+    """
+    if run.concurrency < 1 or repeats < 1 or (run.limit is not None and run.limit < 1):
+        raise ValueError("--concurrency, --repeats and --limit must be at least 1")
+    environment = load(env)
+    skipped = Skipped()
+    limit = run.limit or (None if tasks else 100)
+
+    def stream() -> Iterator[Task]:
+        own: Iterable[Task] = (
+            read_tasks(tasks, environment, skip_bad=skip_bad, skipped=skipped)
+            if tasks
+            else environment.tasks(split, run.seed)
+        )
+        return islice(own, limit)
+
+    total = limit if tasks is None else sum(1 for _ in stream())
+    skipped.clear()
+    if not total:
+        raise ValueError(f"{tasks} holds no tasks")
+    if run.plan:
+        asked = {speaker: name for speaker, name in (("assistant", model), ("user", user_model)) if name}
+        show_plan(plan(environment, stream(), total * repeats, seat_oracle, asked, Models(models).prices), run.json)
+        return None
+    connected = Models(models)
+    cast = Cast(
+        connected.agent(model),
+        connected.connect(user_model) if user_model else None,
+        {"judge": connected.connect(judge_model)} if judge_model else {},
+        Limits(max_replies, seconds=max_seconds),
+    )
+    if output:
+        check_writable(output)
+    store = Store.open(
+        run.folder(f"{env}-{model.rsplit('/', 1)[-1]}"),
+        identity(
+            verb="rollout",
+            env=env,
+            split=split,
+            model=resolved(model, models),
+            user_model=resolved(user_model, models),
+            judge_model=resolved(judge_model, models),
+            sampling=models.sampling(),
+            max_replies=max_replies,
+            seed=run.seed,
+        ),
+        {
+            "tasks": str(tasks),
+            "repeats": repeats,
+            "limit": run.limit,
+            "concurrency": run.concurrency,
+            "max_seconds": max_seconds,
+        },
+        fresh=not run.resume,
+    )
+    Collection(
+        environment,
+        stream(),
+        cast,
+        store,
+        connected.all,
+        repeats=repeats,
+        seed=run.seed,
+        concurrency=run.concurrency,
+        total=total * repeats,
+    ).run()
+    if output:
+        write_rows(output, environment, read_trajectories(store.folder))
+    summary = summarise(outcomes(store.folder))
+    (store.folder / "metrics.json").write_bytes(summary.to_json())
+    show_skipped(skipped, run.json)
+    show_summary(summary, store.folder, run.json)
+    return 0 if summary.scored else 1
+
+
+def write_rows(path: Path, environment: Environment, trajectories: Iterable[Trajectory]) -> None:
+    with Writer(path) as writer:
+        for trajectory in trajectories:
+            writer.write(environment.rollout_row(trajectory))

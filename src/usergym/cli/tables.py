@@ -1,0 +1,99 @@
+"""What a person reads at the end of a verb; with --json one object that a program reads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from usergym.data.rows import Skipped
+from usergym.evaluation.metrics import Summary
+from usergym.evaluation.plan import Plan
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def print_json(value: object) -> None:
+    print(msgspec.json.encode(value).decode())
+
+
+def reward_of(summary: Summary) -> str:
+    """Mean with its 95% interval."""
+    if summary.mean is None:
+        return "not scored"
+    if summary.low is None or summary.high is None:
+        return f"{summary.mean:.3f}"
+    return f"{summary.mean:.3f} [{summary.low:.3f}, {summary.high:.3f}]"
+
+
+def summary_table(summaries: Mapping[str, Summary], title: str = "") -> Table:
+    table = Table(title=title or None)
+    for name in ("agent", "mean reward [95% CI]", "scored", "failed", "calls", "tokens in", "tokens out", "seconds", "cost"):
+        table.add_column(name, justify="left" if name == "agent" else "right")
+    for name, summary in summaries.items():
+        usage = summary.usage
+        table.add_row(
+            name,
+            reward_of(summary),
+            f"{summary.scored:,} of {summary.conversations:,}",
+            ", ".join(f"{count} {kind}" for kind, count in summary.errors.items()) or "-",
+            f"{usage.calls:,}",
+            f"{usage.input_tokens:,}",
+            f"{usage.output_tokens:,}",
+            f"{usage.seconds:,.1f}",
+            f"${usage.cost:,.4f}" if usage.cost else "-",
+        )
+    return table
+
+
+def show_summary(summary: Summary, folder: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"run": str(folder), "summary": summary})
+        return
+    console.print(summary_table({summary.agent: summary}, summary.env))
+    for what, counts in (("ended by", summary.stops), ("lost by", summary.reasons)):
+        if counts:
+            console.print(f"{what}: " + ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
+    if summary.errors:
+        console.print(f"failed conversations, with their reasons: {folder / 'failures.jsonl'}; run again to retry them")
+    console.print(f"trajectories: {folder / 'trajectories.jsonl'}")
+
+
+def show_generated(summary: Summary, output: Path, rows: int, as_json: bool) -> None:
+    failed = sum(summary.errors.values())
+    if as_json:
+        print_json({"output": str(output), "conversations": rows, "failed": summary.errors, "usage": summary.usage})
+        return
+    console.print(f"{rows:,} conversations in {output}")
+    if summary.usage.calls:
+        console.print(
+            f"{summary.usage.calls:,} calls, {summary.usage.input_tokens:,} tokens in, "
+            f"{summary.usage.output_tokens:,} out, ${summary.usage.cost:.4f}"
+        )
+    if failed:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in summary.errors.items())
+        console.print(f"{failed:,} failed ({kinds}) and are not in it; see {output}.run/failures.jsonl")
+
+
+def show_skipped(skipped: Skipped, as_json: bool) -> None:
+    if skipped:
+        (errors if as_json else console).print(str(skipped), style="yellow", markup=False, highlight=False)
+
+
+def show_plan(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        print_json(plan)
+        return
+    table = Table(title=f"Plan for {plan.conversations:,} conversations (measured on {plan.measured})")
+    for name in ("speaker", "model", "calls", "tokens in", "tokens out", "cost"):
+        table.add_column(name, justify="left" if name in ("speaker", "model") else "right")
+    for each in plan.speaking:
+        cost = "no price; give --prices" if each.cost is None else f"${each.cost:,.2f}"
+        tokens = (f"{each.calls:,}", f"{each.input_tokens:,}", f"{each.output_tokens:,}")
+        table.add_row(each.speaker, each.model, *tokens, cost)
+    if not plan.speaking:
+        table.add_row("all", "rule-based", "0", "0", "0", "$0.00")
+    console.print(table)
+    console.print(f"disk: {plan.disk_bytes / 2**20:,.1f} MiB")
