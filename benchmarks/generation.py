@@ -43,7 +43,8 @@ def graded(count: int) -> float:
         for i, name in enumerate(names)
     }
     listed = [
-        {"event_id": i, "event_name": name, "start_time": f"{10 + i}:00", "duration": 60} for i, name in enumerate(names)
+        {"event_id": i, "event_name": name, "start_time": f"{10 + i}:00", "duration": 60}
+        for i, name in enumerate(names)
     ]
     text = f"Here is the calendar:\n{json.dumps(listed)}\nAnything else?"
     assert grade(text, expected).reward == 1

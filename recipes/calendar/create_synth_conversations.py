@@ -11,7 +11,9 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.A
 parser.add_argument("--n-samples", type=int, default=2000, help="conversations to generate")
 parser.add_argument("--offset", type=int, default=0, help="index of the first persona")
 parser.add_argument("--n-workers", type=int, default=100, help="conversations in flight")
-parser.add_argument("--output", type=Path, default=Path("./data/train.json"), help="*.json is one list, *.jsonl streams")
+parser.add_argument(
+    "--output", type=Path, default=Path("./data/train.json"), help="*.json is one list, *.jsonl streams"
+)
 parser.add_argument("--model", default="openai/gpt-oss-120b", help="the model that plays the user")
 parser.add_argument("--endpoint", choices=("vllm", "nims", "openai"), default="vllm", help="where the model is served")
 parser.add_argument("--min-time", type=int, default=600, help="earliest event time, minutes from midnight")

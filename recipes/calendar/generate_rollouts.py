@@ -6,6 +6,9 @@ from pathlib import Path
 
 from usergym.cli.options import ModelOptions, RunOptions
 from usergym.cli.rollout import rollout
+from usergym.data.rollout_rows import rollout_row
+from usergym.data.rows import Writer
+from usergym.rollouts.store import read_trajectories
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 parser.add_argument("--input", type=Path, default=Path("./data/train.json"), help="conversations of step 1")
@@ -17,19 +20,28 @@ parser.add_argument("--max-time", default="4pm", help="end of the day, as the ag
 parser.add_argument("--offset", type=int, default=None, help="leave out so many conversations")
 parser.add_argument("--n-samples", type=int, default=None, help="play at most so many")
 parser.add_argument("--n-workers", type=int, default=100, help="conversations in flight")
-parser.add_argument("--min-cal-entries", type=int, default=None, help="only rows with at least so many events")
+parser.add_argument("--min-cal-entries", type=int, default=None, help="play up to 4 times, keep rows with so many")
 
 if __name__ == "__main__":
     options = parser.parse_args()
+    folder = options.output.with_name(options.output.name + ".run")
     rollout(
         env=f"calendar:told_min_time={options.min_time},told_max_time={options.max_time}",
-        model=options.model if "/" in options.model or options.model not in ("oracle", "idle") else options.model,
+        model=options.model,
         tasks=options.input,
         offset=options.offset or 0,
-        min_entries=options.min_cal_entries,
-        output=options.output,
-        run=RunOptions(
-            out=f"{options.output}.run", limit=options.n_samples, concurrency=options.n_workers
-        ),
+        repeats=4 if options.min_cal_entries else 1,
+        run=RunOptions(out=str(folder), limit=options.n_samples, concurrency=options.n_workers),
         models=ModelOptions(endpoint=options.endpoint),
     )
+    rows: dict[str, dict] = {}
+    for trajectory in read_trajectories(folder):
+        if trajectory.reward() is None:
+            continue
+        row = rollout_row(trajectory)
+        if len(row["exp_cal_state"]) >= (options.min_cal_entries or 0):
+            rows.setdefault(trajectory.task.id, row)  # of several attempts the first that got so far
+    with Writer(options.output) as writer:
+        for row in rows.values():
+            writer.write(row)
+    print(f"{writer.rows:,} rows in {options.output}")

@@ -187,11 +187,11 @@ from tests.rollouts.test_store import *
 
 class Slow(Parrot):
     async def reply(self, messages, tools, sampling):
-        os.write(3, f"{messages[1].content if len(messages) > 1 else ''}|{sampling.seed}\\n".encode())
+        os.write(int(sys.argv[2]), f"{messages[1].content if len(messages) > 1 else ''}|{sampling.seed}\\n".encode())
         await asyncio.sleep(0.002)
         return await super().reply(messages, tools, sampling)
 
-gather(Path(sys.argv[1]), [task(number=i, n=12) for i in range(40)], Cast(seat_model(Slow())), concurrency=8)
+gather(Path(sys.argv[1]), [task(number=i, n=12) for i in range(80)], Cast(seat_model(Slow())), concurrency=8)
 """
 
 
@@ -201,13 +201,13 @@ def test_kill_9_at_random_moments_loses_and_repeats_nothing(tmp_path: Path) -> N
     kills = 0
     with calls.open("ab") as file:
         for _ in range(60):
-            os.dup2(file.fileno(), 3)
-            child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], cwd=ROOT, pass_fds=(3,))
+            command = [sys.executable, "-c", CHILD, str(folder), str(file.fileno())]
+            child = subprocess.Popen(command, cwd=ROOT, pass_fds=(file.fileno(),))
             before = calls.stat().st_size
             try:
                 while child.poll() is None and calls.stat().st_size == before:
                     time.sleep(0.002)
-                child.wait(random.uniform(0.01, 0.09))
+                child.wait(random.uniform(0.005, 0.06))
                 break
             except subprocess.TimeoutExpired:
                 child.send_signal(signal.SIGKILL)
@@ -215,11 +215,11 @@ def test_kill_9_at_random_moments_loses_and_repeats_nothing(tmp_path: Path) -> N
                 kills += 1
     assert kills >= 5
     stored = list(read_trajectories(folder))
-    assert Counter(t.id for t in stored) == Counter(f"{task(number=i, n=12).id}#0" for i in range(40))
+    assert Counter(t.id for t in stored) == Counter(f"{task(number=i, n=12).id}#0" for i in range(80))
     assert all(t.reward() == 1.0 and len(t.turns) == 25 for t in stored)
     paid = calls.read_text().splitlines()
-    assert len(set(paid)) == 40 * 12
-    assert len(paid) <= 40 * 12 + kills * 8
+    assert len(set(paid)) == 80 * 12
+    assert len(paid) <= 80 * 12 + kills * 8
 
 
 def test_a_journal_segment_is_dropped_when_nothing_open_needs_it(

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import Models, resolved
 from usergym.cli.options import Json, ModelOptions, identity
-from usergym.cli.running import Collection, outcomes, check_writable
+from usergym.cli.running import Collection, check_writable, outcomes
 from usergym.cli.tables import show_generated, show_plan
 from usergym.data.domain import Domain, conversation_row, read_domain
 from usergym.data.rows import Writer
@@ -113,7 +113,9 @@ def generate(
         asked = {"user": model} if model else {}
         stream = environment.tasks(seed=seed)
         overhead = {"user": len(default_prompt()) + 800}  # the persona and the agenda sentence
-        planned = make_plan(Synthesis(environment), stream, n_samples, seat_fixed_replies, asked, connected.prices, overhead)
+        planned = make_plan(
+            Synthesis(environment), stream, n_samples, seat_fixed_replies, asked, connected.prices, overhead
+        )
         show_plan(planned, json)
         return None
     user = connected.connect(model) if model else None

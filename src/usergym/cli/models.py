@@ -10,7 +10,7 @@ from usergym.models.cache import CachedModel
 from usergym.models.prices import Prices, load
 from usergym.models.providers import connect, parse
 from usergym.models.retry import Retry
-from usergym.models.transport import Options
+from usergym.models.transport import Options, show
 from usergym.rollouts.engine import Seating, seat_idle, seat_model, seat_oracle
 
 PLAYED = {"oracle": seat_oracle, "idle": seat_idle}
@@ -64,4 +64,4 @@ def resolved(name: str | None, options: ModelOptions) -> dict[str, Any] | None:
     if name in PLAYED:
         return {"name": name}
     address = parse(name, options.endpoint, options.base_url)
-    return {"name": address.name, "url": address.base_url} if address.base_url else {"name": address.name}
+    return {"name": address.name, "url": show(address.base_url)} if address.base_url else {"name": address.name}

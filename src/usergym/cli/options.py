@@ -70,8 +70,13 @@ class RunOptions:
 
     def folder(self, default: str) -> Path:
         """The run folder; `default` names it where --out does not."""
-        name = self.out or re.sub(r"[^\w.=-]+", "-", default).strip("-")
-        return Path("runs") / name if "/" not in name and name not in (".", "..") else Path(name)
+        return run_folder(self.out, default)
+
+
+def run_folder(out: str | None, default: str) -> Path:
+    """A bare name means runs/NAME."""
+    name = out or re.sub(r"[^\w.=-]+", "-", default).strip("-.")
+    return Path("runs") / name if "/" not in name and name not in (".", "..") else Path(name)
 
 
 def identity(**parts: Any) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from usergym.cli.models import Models
 from usergym.cli.options import ModelOptions
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import Environment, World, load
-from usergym.rollouts.engine import Cast, begin, play as play_through
+from usergym.rollouts.engine import Cast, begin
+from usergym.rollouts.engine import play as play_through
 from usergym.types import Seat, Task, Trajectory
 from usergym.users.base import Participant
 from usergym.users.human import HumanParticipant

@@ -10,11 +10,12 @@ from cyclopts import Parameter
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import Models, resolved
 from usergym.cli.options import ModelOptions, RunOptions, identity
-from usergym.cli.running import Collection, outcomes, check_writable
+from usergym.cli.running import Collection, check_writable, outcomes
 from usergym.cli.tables import show_plan, show_skipped, show_summary
+from usergym.data.rollout_rows import rollout_row
 from usergym.data.rows import Skipped, Writer
 from usergym.data.tasks import read_tasks
-from usergym.environments.base import Environment, load
+from usergym.environments.base import load
 from usergym.evaluation.metrics import summarise
 from usergym.evaluation.plan import plan
 from usergym.rollouts.engine import Cast, Limits, seat_oracle
@@ -34,6 +35,7 @@ def rollout(
     repeats: int = 1,
     max_replies: int | None = None,
     max_seconds: float | None = None,
+    offset: int = 0,
     output: Path | None = None,
     skip_bad: Annotated[bool, Parameter(negative="")] = False,
     run: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),
@@ -69,6 +71,8 @@ def rollout(
         End a conversation after so many replies of the agent; it is graded as it stands.
     max_seconds
         Wall clock of one conversation; over it is a failure, not a zero.
+    offset
+        Leave out the first so many tasks.
     output
         Also write rows with `conversation`, `grade`, `grade_reason`, `exp_cal_state` (JSON or JSONL).
     skip_bad
@@ -86,7 +90,7 @@ def rollout(
             if tasks
             else environment.tasks(split, run.seed)
         )
-        return islice(own, limit)
+        return islice(own, offset, None if limit is None else offset + limit)
 
     total = limit if tasks is None else sum(1 for _ in stream())
     skipped.clear()
@@ -100,8 +104,8 @@ def rollout(
     cast = Cast(
         connected.agent(model),
         connected.connect(user_model) if user_model else None,
-        {"judge": connected.connect(judge_model)} if judge_model else {},
-        Limits(max_replies, seconds=max_seconds),
+        services={"judge": connected.connect(judge_model)} if judge_model else {},
+        limits=Limits(max_replies, seconds=max_seconds),
     )
     if output:
         check_writable(output)
@@ -139,7 +143,7 @@ def rollout(
         total=total * repeats,
     ).run()
     if output:
-        write_rows(output, environment, read_trajectories(store.folder))
+        write_rows(output, read_trajectories(store.folder))
     summary = summarise(outcomes(store.folder))
     (store.folder / "metrics.json").write_bytes(summary.to_json())
     show_skipped(skipped, run.json)
@@ -147,7 +151,8 @@ def rollout(
     return 0 if summary.scored else 1
 
 
-def write_rows(path: Path, environment: Environment, trajectories: Iterable[Trajectory]) -> None:
+def write_rows(path: Path, trajectories: Iterable[Trajectory]) -> None:
     with Writer(path) as writer:
         for trajectory in trajectories:
-            writer.write(environment.rollout_row(trajectory))
+            if trajectory.reward() is not None:
+                writer.write(rollout_row(trajectory))

@@ -30,7 +30,17 @@ def reward_of(summary: Summary) -> str:
 
 def summary_table(summaries: Mapping[str, Summary], title: str = "") -> Table:
     table = Table(title=title or None)
-    for name in ("agent", "mean reward [95% CI]", "scored", "failed", "calls", "tokens in", "tokens out", "seconds", "cost"):
+    for name in (
+        "agent",
+        "mean reward [95% CI]",
+        "scored",
+        "failed",
+        "calls",
+        "tokens in",
+        "tokens out",
+        "seconds",
+        "cost",
+    ):
         table.add_column(name, justify="left" if name == "agent" else "right")
     for name, summary in summaries.items():
         usage = summary.usage

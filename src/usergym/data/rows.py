@@ -209,16 +209,17 @@ class Writer:
     """Writes rows to *.jsonl (each line flushed as it comes), *.json (one list) or *.parquet.
 
     The folder is made and the file opened at once, so that what cannot be written is refused (OSError) before
-    any work. *.json and *.parquet appear whole at the end; after an exception they are not touched.
+    any work. *.json and *.parquet, and *.jsonl with `whole`, appear at the end; after an exception they are not
+    touched.
     """
 
-    def __init__(self, path: str | Path, *, append: bool = False) -> None:
+    def __init__(self, path: str | Path, *, append: bool = False, whole: bool = False) -> None:
         self.path = Path(path)
         self.kind = kind_of(self.path)
         if self.path.suffix == ".gz" or (append and self.kind != ".jsonl"):
             raise ValueError(f"{path}: only a plain *.jsonl can be appended to, and nothing is written compressed")
         self.rows = 0
-        streams = self.kind == ".jsonl"
+        streams = self.kind == ".jsonl" and not whole
         self._draft = self.path if streams else self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,13 +262,13 @@ class Writer:
                 _to_parquet(self._draft, self.path)
             finally:
                 self._draft.unlink(missing_ok=True)
-        elif self.kind == ".json":
+        elif self._draft != self.path:
             self._draft.replace(self.path)
 
     def discard(self) -> None:
-        """What is not whole does not appear; the lines of a *.jsonl stay."""
+        """What is not whole does not appear; lines that were streamed stay."""
         self._file.close()
-        if self.kind != ".jsonl":
+        if self._draft != self.path:
             self._draft.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:

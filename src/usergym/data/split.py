@@ -17,7 +17,7 @@ def rank(group: str) -> int:
 
 def split_of(group: str, validation: float = 0.1, test: float = 0.0) -> Split:
     """The split of a group. The same for every machine and row order; a larger share only moves groups out of train."""
-    if not (0 <= validation and 0 <= test and validation + test <= 1):
+    if min(validation, test) < 0 or validation + test > 1:
         raise ValueError(f"shares validation={validation}, test={test}: expected numbers from 0, at most 1 together")
     place = rank(group) / _SPAN
     if place < validation:
@@ -62,7 +62,7 @@ class FirstRows:
     def _add(self, place: int, rows: int) -> None:
         if place in self._kept:
             self._kept[place] += rows
-        elif self._kept_rows < self.n - self._pinned or place < -self._largest[0]:
+        elif self._kept_rows < self.n - self._pinned or (self._largest and place < -self._largest[0]):
             self._kept[place] = rows
             heapq.heappush(self._largest, -place)
         else:

@@ -18,7 +18,7 @@ _FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeErr
 """All that can be raised while it grades, where it answers `error_in_grading`."""
 
 # Brackets in a row count once. The rest of a text never decides.
-_MARKS = re.compile(r"\[+|\]+|[{}]")
+_MARKS = re.compile(r"[\[\]{}](?:(?<=\[)\[+|(?<=\])\]+)?")  # begins with a class, which is searched for faster
 
 # Places in the pattern: before, inside and after the brace pair it insists on; in capitals within a brace block.
 _BEFORE, _INSIDE, _AFTER = "b", "i", "a"
@@ -125,16 +125,18 @@ def _conflicting(events: list[dict[str, Any]]) -> bool:
     """Whether two unequal events overlap. The first event is held against all, in order, since that decides
     between a conflict and an unreadable event; after it everything is readable and order no longer matters."""
     first = _interval(events[0])
+    intervals = []
     for event in events:
-        if event != events[0] and _overlap(first, _interval(event)):
+        interval = _interval(event)
+        if event != events[0] and _overlap(first, interval):
             return True
-    intervals: dict[tuple[Any, Any], dict[str, Any]] = {}
-    for event in events:
-        start, end = _interval(event)
-        known = intervals.setdefault((start, math.inf if end != end else end), event)
-        if known != event and _overlap((start, end), (start, end)):
+        intervals.append(interval)
+    holders: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for event, (start, end) in zip(events, intervals, strict=True):
+        holder = holders.setdefault((start, math.inf if end != end else end), event)
+        if holder is not event and holder != event and _overlap((start, end), (start, end)):
             return True
-    return _any_overlap(sorted(intervals))
+    return _any_overlap(sorted(holders))
 
 
 def _any_overlap(intervals: list[tuple[Any, Any]]) -> bool:

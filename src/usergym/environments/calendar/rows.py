@@ -8,6 +8,7 @@ import msgspec
 from usergym.environments.base import RowError, read_task
 from usergym.environments.calendar.clock import minutes
 from usergym.types import Message, Task, Trajectory, Turn, stable_hash, valid_text
+from usergym.users.agenda import Step, check_steps
 
 INTENTS = ("add_event", "add_constraint", "continue_conversation")
 
@@ -30,12 +31,16 @@ def _own(row: Mapping[str, Any]) -> Task:
     task = read_task(row)
     states = _states(task.data.get("expected_calendar_states", ...), "data.expected_calendar_states", holes=True)
     _times(task.data, "data.")
+    _level(task.data, "data.")
+    _texts(task.data.get("user_intents") or [], "data.user_intents")
     steps, prompts = task.data.get("steps"), task.data.get("user_prompts")
     if prompts is not None:
         _texts(prompts, "data.user_prompts")
     elif steps is not None:
-        if not isinstance(steps, list) or not all(isinstance(step, Mapping) and "kind" in step for step in steps):
-            raise RowError("data.steps", "a list of objects with kind and params", steps)
+        try:
+            check_steps(msgspec.convert(steps, list[Step]))
+        except (msgspec.ValidationError, ValueError) as error:
+            raise RowError("data.steps", f"a list of steps ({error})", steps) from error
     elif not task.opening:
         raise RowError("data.steps", "steps, user_prompts or an opening: nobody says anything", ...)
     return msgspec.structs.replace(task, data={**task.data, "expected_calendar_states": states})
@@ -55,8 +60,7 @@ def _conversation(row: Mapping[str, Any]) -> Task:
         raise RowError("user_intents", f"one for each of {len(prompts)} prompts", len(intents))
     if strange := next((intent for intent in intents if intent not in INTENTS), None):
         raise RowError("user_intents", " or ".join(INTENTS), strange)
-    if row.get("level", "hard") not in ("easy", "hard"):
-        raise RowError("level", "easy or hard", row["level"])
+    _level(row, "")
     _times(row, "")
     sample = row.get("sample_id")
     key = (
@@ -169,6 +173,11 @@ def _times(row: Mapping[str, Any], where: str) -> None:
     for field in ("min_time", "max_time"):
         if row.get(field) is not None and type(row[field]) is not int:
             raise RowError(f"{where}{field}", "minutes from midnight", row[field])
+
+
+def _level(row: Mapping[str, Any], where: str) -> None:
+    if row.get("level") not in (None, "easy", "hard"):
+        raise RowError(f"{where}level", "easy or hard", row["level"])
 
 
 def _window(states: Sequence[Mapping[str, Any]]) -> dict[str, int]:

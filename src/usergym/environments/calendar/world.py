@@ -62,7 +62,8 @@ class Calendar(Environment):
         self.personas = personas
         self.offset = offset
         self.n_traits = n_traits
-        self.told = (told_min_time, told_max_time)
+        self.told_min_time = told_min_time
+        self.told_max_time = told_max_time
 
     def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
         """Unlimited with generated personas; else one task a persona. A task's id tells all it was drawn from."""
@@ -80,9 +81,9 @@ class Calendar(Environment):
         conversation = schedule.converse(day, self.min_time, self.max_time, random)
         data = {
             "persona": who.text(self.n_traits, label=True),
-            "profile": msgspec.to_builtins(who),
-            "events": msgspec.to_builtins(day),
-            "steps": msgspec.to_builtins(conversation.steps),
+            "profile": who,
+            "events": day,
+            "steps": [msgspec.structs.asdict(step) for step in conversation.steps],
             "user_intents": [step.kind for step in conversation.steps],
             "expected_calendar_states": list(conversation.states),
             "smalltalk_factor": conversation.smalltalk_factor,
@@ -91,7 +92,7 @@ class Calendar(Environment):
             "min_time": self.min_time,
             "max_time": self.max_time,
         }
-        return Task(key, self.name, data=data)
+        return Task(key, self.name, data=msgspec.json.decode(msgspec.json.encode(data)))
 
     def read(self, row: Mapping[str, Any]) -> Task:
         return rows.read(row)
@@ -113,7 +114,7 @@ class CalendarWorld(World):
         self.states: Sequence[Mapping[str, Any] | None] = data["expected_calendar_states"]
         """What is expected after each of the user's messages; None where the answer is not graded."""
         self.intents: Sequence[str] = data.get("user_intents") or ()
-        self.level: Level = data.get("level", "hard") if environment.level == "mixed" else environment.level
+        self.level: Level = data.get("level") or "hard" if environment.level == "mixed" else environment.level
         self.place = -1
         """Index of the user's latest message."""
         self.named: set[str] = set()
@@ -138,10 +139,12 @@ class CalendarWorld(World):
         return own if isinstance(own, str) else self.prompt()
 
     def prompt(self) -> str:
-        data, told = self.task.data, self.environment.told
+        data, environment = self.task.data, self.environment
         earliest, latest = data.get("min_time", 600), data.get("max_time", 960)
         return _prompt(self.level).substitute(
-            earliest=told[0] or clock_12(earliest), latest=told[1] or clock_12(latest), first=clock_24(earliest)
+            earliest=environment.told_min_time or clock_12(earliest),
+            latest=environment.told_max_time or clock_12(latest),
+            first=clock_24(earliest),
         )
 
     def user(self, model: Model | None) -> Participant | None:

@@ -1,0 +1,174 @@
+"""`usergym regrade`: recorded conversations lived again and scored, without a model call."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from usergym.cli.errors import told_in_one_line
+from usergym.cli.options import Json, identity, run_folder
+from usergym.cli.running import progress
+from usergym.cli.tables import console, print_json, show_skipped
+from usergym.data.formats import read_row
+from usergym.data.rows import BadRow, Skipped, read_rows
+from usergym.data.tasks import read_tasks
+from usergym.environments.base import Environment, RowError, load
+from usergym.rollouts.engine import Cast, play
+from usergym.rollouts.store import Store
+from usergym.types import Task, Trajectory, Turn
+
+
+@dataclass
+class Outcome:
+    """One conversation before and after."""
+
+    id: str
+    recorded: float | None
+    now: float | None
+    reason: str
+
+
+@told_in_one_line
+def regrade(
+    source: Path,
+    /,
+    *,
+    env: str | None = None,
+    tasks: Path | None = None,
+    out: str | None = None,
+    resume: Annotated[bool, Parameter(negative="--fresh")] = True,
+    skip_bad: Annotated[bool, Parameter(negative="")] = False,
+    show: int = 20,
+    json: Json = False,
+) -> int:
+    """Grade recorded conversations again: words stand, tools run anew, recorded verdicts are read.
+
+    Reads a run folder, a trajectories.jsonl, or rollouts of another system (NeMo Gym and the others of `usergym
+    convert`); writes a new run with the same ids.
+
+    Examples:
+        usergym regrade runs/smol --env calendar:mode=nemo_gym
+        usergym regrade rollouts.jsonl --tasks rows.jsonl --env calendar:mode=nemo_gym
+
+    Parameters
+    ----------
+    source
+        What was recorded.
+    env
+        Environment that grades; default: the one it was recorded in.
+    tasks
+        Rows with the ground truth, where the recording lacks it; matched by what was said before the reply.
+    out
+        New run folder; a bare name means runs/NAME. Default: runs/<source>-regraded.
+    resume
+        Go on where an earlier regrade stopped, or start over.
+    skip_bad
+        Leave out rows that cannot be read, count and list them.
+    show
+        How many changed conversations to list.
+    json
+        Print one JSON object instead of a table.
+    """
+    path = source / "trajectories.jsonl" if source.is_dir() else source
+    skipped = Skipped()
+    recorded = _recorded(path, skip_bad, skipped)
+    first = next(recorded, None)
+    if first is None:
+        raise ValueError(f"{path} holds no conversations")
+    environment = load(env or first.task.env)
+    known = _Known(environment, tasks) if tasks else None
+    folder = run_folder(out, f"{source.stem if source.name != 'trajectories.jsonl' else source.parent.name}-regraded")
+    store = Store.open(folder, identity(verb="regrade", env=env or first.task.env), {"source": str(source)}, not resume)
+    outcomes: list[Outcome] = []
+    try:
+        with progress("regrading", None) as advance:
+            for trajectory in _with(first, recorded):
+                again = _again(environment, trajectory, known)
+                if not store.is_finished(again.id):
+                    if again.error:
+                        store.fail(again, 0)
+                    else:
+                        store.finish([again])
+                outcomes.append(Outcome(again.id, trajectory.reward(), again.reward(), _reason(again)))
+                advance([again], 1)
+    finally:
+        store.close()
+    show_skipped(skipped, json)
+    _show(outcomes, folder, show, json)
+    return 0 if any(outcome.now is not None for outcome in outcomes) else 1
+
+
+def _recorded(path: Path, skip_bad: bool, skipped: Skipped) -> Iterator[Trajectory]:
+    for place, row in read_rows(path, skip_bad=skip_bad, skipped=skipped):
+        try:
+            found = read_row(row)
+        except ValueError as error:
+            if not skip_bad:
+                raise BadRow(place, str(error)) from error
+            skipped.add(BadRow(place, str(error)))
+            continue
+        yield from found
+
+
+def _with(first: Trajectory, rest: Iterator[Trajectory]) -> Iterator[Trajectory]:
+    yield first
+    yield from rest
+
+
+class _Known:
+    """Tasks by what was said in them before anything was asked of the agent."""
+
+    def __init__(self, environment: Environment, path: Path) -> None:
+        self.path = path
+        self.by_id: dict[str, Task] = {}
+        self.by_words: dict[tuple[tuple[str, str], ...], Task] = {}
+        for task in read_tasks(path, environment):
+            self.by_id[task.id] = task
+            self.by_words.setdefault(_words(task.opening), task)
+
+    def task_of(self, trajectory: Trajectory) -> Task:
+        words = _words(trajectory.task.opening)
+        if (task := self.by_id.get(trajectory.task.id)) or (words and (task := self.by_words.get(words))):
+            return task
+        raise RowError("task", f"a row of {self.path} with the same id or the same messages", trajectory.task.id)
+
+
+def _words(turns: tuple[Turn, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((turn.speaker, turn.message.content) for turn in turns)
+
+
+def _again(environment: Environment, trajectory: Trajectory, known: _Known | None) -> Trajectory:
+    after = trajectory.turns[len(trajectory.task.opening) :]
+    task = known.task_of(trajectory) if known else trajectory.task
+    again = Trajectory(task, trajectory.sample, trajectory.seed)
+    past = [*task.opening, *after]
+    asyncio.run(play(environment, again, Cast(None), past=past, ending=trajectory.stop or "assistant_done"))
+    again.seats = {**again.seats, **trajectory.seats}
+    return again
+
+
+def _reason(trajectory: Trajectory) -> str:
+    if trajectory.error:
+        return f"{trajectory.error.kind}: {trajectory.error.message}"
+    return ", ".join(reward.reason for reward in trajectory.rewards if reward.weight and reward.reason)
+
+
+def _show(outcomes: list[Outcome], folder: Path, show: int, as_json: bool) -> None:
+    same = sum(outcome.recorded == outcome.now for outcome in outcomes)
+    if as_json:
+        print_json({"run": str(folder), "conversations": len(outcomes), "same": same, "outcomes": outcomes})
+        return
+    table = Table("conversation", "recorded", "now", "reason")
+    listed = [each for each in outcomes if each.recorded != each.now] if len(outcomes) > show else outcomes
+    for outcome in listed[:show]:
+        table.add_row(outcome.id, _number(outcome.recorded), _number(outcome.now), outcome.reason)
+    console.print(table)
+    console.print(f"{len(outcomes):,} conversations, {same:,} with the recorded reward; written to {folder}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"
