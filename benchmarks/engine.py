@@ -23,10 +23,10 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 from rich.table import Table
-from usergym.models.providers import connect
 
 from usergym.environments.base import Environment, World
 from usergym.models.base import Model
+from usergym.models.providers import connect
 from usergym.rollouts.collect import collect
 from usergym.rollouts.engine import Cast, seat_model
 from usergym.rollouts.store import Store

@@ -2,11 +2,12 @@
 `usergym rollout --env calendar` does the same with more of them."""
 
 import argparse
+import os
 from pathlib import Path
 
 from usergym.cli.options import ModelOptions, RunOptions
 from usergym.cli.rollout import rollout
-from usergym.data.rollout_rows import rollout_row
+from usergym.data.formats import graded
 from usergym.data.rows import Writer
 from usergym.rollouts.store import read_trajectories
 
@@ -31,16 +32,14 @@ if __name__ == "__main__":
         tasks=options.input,
         offset=options.offset or 0,
         repeats=4 if options.min_cal_entries else 1,
-        run=RunOptions(out=str(folder), limit=options.n_samples, concurrency=options.n_workers),
+        run=RunOptions(out=os.path.join(".", folder), limit=options.n_samples, concurrency=options.n_workers),
         models=ModelOptions(endpoint=options.endpoint),
     )
     rows: dict[str, dict] = {}
     for trajectory in read_trajectories(folder):
-        if trajectory.reward() is None:
-            continue
-        row = rollout_row(trajectory)
-        if len(row["exp_cal_state"]) >= (options.min_cal_entries or 0):
-            rows.setdefault(trajectory.task.id, row)  # of several attempts the first that got so far
+        for row in graded.write(trajectory):
+            if len(row["exp_cal_state"]) >= (options.min_cal_entries or 0):
+                rows.setdefault(trajectory.task.id, row)  # of several attempts the first that got so far
     with Writer(options.output) as writer:
         for row in rows.values():
             writer.write(row)

@@ -35,7 +35,9 @@ def check(file: Path, /, *, show: int = 20, json: Json = False) -> int:
     fields: Counter[str] = Counter()
     shown: list[tuple[str, str, str]] = []
     stream = read_rows(file, skip_bad=True, skipped=skipped)
-    for place, row in track(stream, "checking", console=progress_console, transient=True):
+    for place, row in track(
+        stream, "checking", console=progress_console, transient=True, disable=not progress_console.is_terminal
+    ):
         rows += 1
         findings = validate(row)
         faulty += bool(findings)

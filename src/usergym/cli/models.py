@@ -21,7 +21,6 @@ class Models:
     """The models of one run: one budget, one price table, one cache."""
 
     options: ModelOptions
-    parallel: int = 8
     budget: Budget = field(init=False)
     prices: Prices = field(init=False)
     connected: dict[str, Model] = field(default_factory=dict)
@@ -41,7 +40,8 @@ class Models:
                 options=Options(options.api, options.deadline, retry=Retry(options.retries)),
                 budget=self.budget,
                 prices=self.prices,
-                parallel=self.parallel,
+                context=options.context,
+                parallel=options.parallel,
             )
             self.connected[name] = CachedModel(model, options.cache) if options.cache else model
         return self.connected[name]

@@ -42,6 +42,10 @@ class ModelOptions:
     """Stop, resumable, once this many tokens are used."""
     prices: Path | None = None
     """JSON file with prices of your own, {"model": {"input": USD per million tokens, "output": ...}}."""
+    context: int = 8192
+    """Of a local model: tokens one conversation may have."""
+    parallel: int = 4
+    """Of a local model: replies that are written at once; memory grows with context x parallel."""
     cache: Annotated[Path | None, Parameter(show_default=False)] = None
     """File of a response cache: the same request and draw is answered from it, free."""
 

@@ -13,8 +13,8 @@ from usergym.cli.errors import told_in_one_line
 from usergym.cli.options import Json, identity, run_folder
 from usergym.cli.running import progress
 from usergym.cli.tables import console, print_json, show_skipped
-from usergym.data.formats import read_row
-from usergym.data.rows import BadRow, Skipped, read_rows
+from usergym.data.convert import read_conversations
+from usergym.data.rows import Skipped
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import Environment, RowError, load
 from usergym.rollouts.engine import Cast, play
@@ -73,15 +73,14 @@ def regrade(
     json
         Print one JSON object instead of a table.
     """
-    path = source / "trajectories.jsonl" if source.is_dir() else source
     skipped = Skipped()
-    recorded = _recorded(path, skip_bad, skipped)
+    recorded = read_conversations(source, skip_bad=skip_bad, skipped=skipped)
     first = next(recorded, None)
     if first is None:
-        raise ValueError(f"{path} holds no conversations")
+        raise ValueError(f"{source} holds no conversations")
     environment = load(env or first.task.env)
     known = _Known(environment, tasks) if tasks else None
-    folder = run_folder(out, f"{source.stem if source.name != 'trajectories.jsonl' else source.parent.name}-regraded")
+    folder = run_folder(out, f"{source.parent.name if source.name == 'trajectories.jsonl' else source.stem}-regraded")
     store = Store.open(folder, identity(verb="regrade", env=env or first.task.env), {"source": str(source)}, not resume)
     outcomes: list[Outcome] = []
     try:
@@ -100,18 +99,6 @@ def regrade(
     show_skipped(skipped, json)
     _show(outcomes, folder, show, json)
     return 0 if any(outcome.now is not None for outcome in outcomes) else 1
-
-
-def _recorded(path: Path, skip_bad: bool, skipped: Skipped) -> Iterator[Trajectory]:
-    for place, row in read_rows(path, skip_bad=skip_bad, skipped=skipped):
-        try:
-            found = read_row(row)
-        except ValueError as error:
-            if not skip_bad:
-                raise BadRow(place, str(error)) from error
-            skipped.add(BadRow(place, str(error)))
-            continue
-        yield from found
 
 
 def _with(first: Trajectory, rest: Iterator[Trajectory]) -> Iterator[Trajectory]:

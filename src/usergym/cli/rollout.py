@@ -12,7 +12,7 @@ from usergym.cli.models import Models, resolved
 from usergym.cli.options import ModelOptions, RunOptions, identity
 from usergym.cli.running import Collection, check_writable, outcomes
 from usergym.cli.tables import show_plan, show_skipped, show_summary
-from usergym.data.rollout_rows import rollout_row
+from usergym.data.formats import graded
 from usergym.data.rows import Skipped, Writer
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import load
@@ -154,5 +154,5 @@ def rollout(
 def write_rows(path: Path, trajectories: Iterable[Trajectory]) -> None:
     with Writer(path) as writer:
         for trajectory in trajectories:
-            if trajectory.reward() is not None:
-                writer.write(rollout_row(trajectory))
+            for row in graded.write(trajectory):
+                writer.write(row)

@@ -92,7 +92,7 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[list[Trajector
     )
     rewards: list[float] = [0.0, 0.0]
     failed = 0
-    with Progress(*columns, console=console, transient=not console.is_terminal, refresh_per_second=4) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal, refresh_per_second=4) as bar:
         task: TaskID = bar.add_task(label, total=total, rate="", mean="")
 
         def advance(group: list[Trajectory], count: int) -> None:

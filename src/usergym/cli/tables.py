@@ -25,36 +25,26 @@ def reward_of(summary: Summary) -> str:
         return "not scored"
     if summary.low is None or summary.high is None:
         return f"{summary.mean:.3f}"
-    return f"{summary.mean:.3f} [{summary.low:.3f}, {summary.high:.3f}]"
+    return f"{summary.mean:.3f} [{summary.low:.2f}, {summary.high:.2f}]"
 
 
 def summary_table(summaries: Mapping[str, Summary], title: str = "") -> Table:
-    table = Table(title=title or None)
-    for name in (
-        "agent",
-        "mean reward [95% CI]",
-        "scored",
-        "failed",
-        "calls",
-        "tokens in",
-        "tokens out",
-        "seconds",
-        "cost",
-    ):
-        table.add_column(name, justify="left" if name == "agent" else "right")
+    table = Table(title=title or None, padding=(0, 0))
+    priced = any(summary.usage.cost for summary in summaries.values())
+    table.add_column("agent", overflow="fold")
+    for name in ("reward [95% CI]", "scored", "failed", "calls", "tokens in/out", "model s", *["cost"] * priced):
+        table.add_column(name, justify="right", no_wrap=name != "failed")
     for name, summary in summaries.items():
         usage = summary.usage
-        table.add_row(
-            name,
+        cells = [
             reward_of(summary),
-            f"{summary.scored:,} of {summary.conversations:,}",
+            f"{summary.scored:,}/{summary.conversations:,}",
             ", ".join(f"{count} {kind}" for kind, count in summary.errors.items()) or "-",
             f"{usage.calls:,}",
-            f"{usage.input_tokens:,}",
-            f"{usage.output_tokens:,}",
+            f"{usage.input_tokens:,}/{usage.output_tokens:,}",
             f"{usage.seconds:,.1f}",
-            f"${usage.cost:,.4f}" if usage.cost else "-",
-        )
+        ]
+        table.add_row(name, *cells, *[f"${usage.cost:,.4f}"] * priced)
     return table
 
 
@@ -80,7 +70,7 @@ def show_generated(summary: Summary, output: Path, rows: int, as_json: bool) -> 
     if summary.usage.calls:
         console.print(
             f"{summary.usage.calls:,} calls, {summary.usage.input_tokens:,} tokens in, "
-            f"{summary.usage.output_tokens:,} out, ${summary.usage.cost:.4f}"
+            f"{summary.usage.output_tokens:,} out" + (f", ${summary.usage.cost:,.4f}" if summary.usage.cost else "")
         )
     if failed:
         kinds = ", ".join(f"{count} {kind}" for kind, count in summary.errors.items())

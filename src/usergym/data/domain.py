@@ -4,7 +4,6 @@ import json
 import random
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from itertools import count
 from pathlib import Path
 from typing import Any

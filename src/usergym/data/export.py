@@ -147,11 +147,11 @@ class _Exporter:
         if options.top_k is not None:
             kept = (best for group in by_task(kept, self.folder) for best in self.best(group, done))
         for trajectory in kept:
-            rows = self.told(trajectory)
-            if isinstance(rows, str):
-                done.leave_out(rows)
+            told = self.told(trajectory)
+            if isinstance(told, str):
+                done.leave_out(told)
             else:
-                yield trajectory.task, rows
+                yield trajectory.task, told
 
     def eligible(self, trajectories: Iterable[Trajectory], done: Exported) -> Iterator[Trajectory]:
         options = self.options

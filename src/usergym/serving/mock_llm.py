@@ -24,6 +24,7 @@ from usergym.serving.mock_replies import (
     text_of,
     token_ids,
 )
+from usergym.serving.mock_user import user_message
 from usergym.types import Message
 
 if TYPE_CHECKING:
@@ -214,6 +215,8 @@ class MockServer:
         if self.respond is not None:
             message = message_of(self.respond(request))
         else:
+            if schema and "USER_MESSAGE" in (schema.get("properties") or {}):
+                text = user_message(said(request))
             words = text if schema is None else msgspec.json.encode(instance(schema, text)).decode()
             message = message_of(words)
         message, finish = _cut(message, request)

@@ -16,6 +16,7 @@ from usergym.types import Speaker, Tool, Trajectory
 NAMES = (
     "trajectories",
     "nemo_gym",
+    "graded",
     "dpo",
     "humanlm",
     "userrl",

@@ -157,7 +157,7 @@ class CalendarWorld(World):
             return None
         steps = msgspec.convert(data["steps"], list[Step])
         if model is not None:
-            return PromptedParticipant(model, data["persona"], steps, seed=self.seed)
+            return PromptedParticipant(model, data.get("persona", "").removeprefix("PERSONA: "), steps, seed=self.seed)
         who = msgspec.convert(data.get("profile") or {"professional": data.get("persona", "")}, Persona)
         return AgendaParticipant("user", steps, who, style(who, self.seed), self.seed)
 

@@ -1,0 +1,220 @@
+"""What a run comes to: one pass over its trajectories, memory only for a few numbers per task.
+
+What was not scored is told, and never counted as zero.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from usergym.evaluation.statistics import Estimate, estimate, pass_at_k, pass_hat_k
+from usergym.types import Record, Reward, Trajectory, Usage, stable_hash
+
+SUCCESS = 1.0
+"""A reward from here on is a success."""
+
+TURN_GRADE = "turn_grade"
+"""The name of a reward that grades one reply, 0 or 1."""
+
+_DISTINCT = 200
+"""Different reasons that are counted apart; later ones are `other`."""
+
+
+class Summary(Record, frozen=True, omit_defaults=False):
+    """Of one agent in one environment; of all of them, with `parts`, where there are several."""
+
+    agent: str
+    env: str
+    conversations: int
+    tasks: int
+    scored: int
+    unscored: int
+    """Finished, but a judge or a faulty row left no reward."""
+    errors: dict[str, int]
+    """Conversations that failed technically, by kind."""
+    mean: float | None
+    """Mean reward of the scored ones, with its 95% interval by tasks."""
+    low: float | None
+    high: float | None
+    success: float | None
+    """pass@1: the chance that one sample earns the whole reward, tasks weighed alike."""
+    pass_at: dict[int, float]
+    """pass@k for k = 2, 4, 8, ... over the tasks that have so many samples."""
+    pass_hat: dict[int, float]
+    """pass^k likewise: all k succeed."""
+    replies: float | None
+    """The agent's replies after the opening, mean over conversations without error."""
+    usage: Usage
+    """All model calls, whoever made them."""
+    speakers: dict[str, Usage]
+    stops: dict[str, int]
+    reasons: dict[str, int]
+    """Why rewards were lost."""
+    components: dict[str, float]
+    """Mean of every named reward that was given, weight or not."""
+    parts: tuple["Summary", ...] = ()
+
+    def to_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+@dataclass(slots=True)
+class _Task:
+    samples: int = 0
+    total: float = 0.0
+    successes: int = 0
+    binary: bool = True
+
+
+@dataclass
+class Tally:
+    """Counts trajectories of one agent in one environment."""
+
+    agent: str
+    env: str
+    conversations: int = 0
+    unscored: int = 0
+    finished: int = 0
+    replies: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    stops: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    speakers: dict[str, Usage] = field(default_factory=dict)
+    components: dict[str, list[float]] = field(default_factory=dict)
+    tasks: dict[int, _Task] = field(default_factory=dict)
+
+    def add(self, trajectory: Trajectory) -> None:
+        self.conversations += 1
+        for turn in trajectory.turns:
+            if turn.usage:
+                self.speakers[turn.speaker] = self.speakers.get(turn.speaker, Usage()) + turn.usage
+        task = self.tasks.setdefault(stable_hash(trajectory.task.env, trajectory.task.id), _Task())
+        if trajectory.error:
+            self.errors[trajectory.error.kind] += 1
+            return
+        self.finished += 1
+        self.stops[trajectory.stop or "open"] += 1
+        self.replies += len(replies(trajectory))
+        self.add_components(trajectory)
+        reward = trajectory.reward()
+        if reward is None:
+            self.unscored += 1
+            return
+        task.samples += 1
+        task.total += reward
+        task.successes += reward >= SUCCESS
+        task.binary &= reward in (0.0, 1.0)
+        if reward < SUCCESS:
+            for reason in lost_by(trajectory):
+                known = reason in self.reasons or len(self.reasons) < _DISTINCT
+                self.reasons[reason if known else "other"] += 1
+
+    def add_components(self, trajectory: Trajectory) -> None:
+        for reward in trajectory.rewards:
+            if reward.value is not None:
+                total = self.components.setdefault(reward.name, [0.0, 0])
+                total[0] += reward.value
+                total[1] += 1
+
+    def summary(self) -> Summary:
+        tasks = [task for task in self.tasks.values() if task.samples]
+        mean = self.estimate()
+        most = max((task.samples for task in tasks), default=0)
+        ks = [2**power for power in range(1, most.bit_length())]
+        usage = Usage()
+        for spent in self.speakers.values():
+            usage += spent
+        return Summary(
+            self.agent,
+            self.env,
+            self.conversations,
+            len(self.tasks),
+            sum(task.samples for task in tasks),
+            self.unscored,
+            _sorted(self.errors),
+            mean.mean if mean else None,
+            mean.low if mean else None,
+            mean.high if mean else None,
+            sum(task.successes / task.samples for task in tasks) / len(tasks) if tasks else None,
+            {k: _over_tasks([pass_at_k(t.samples, t.successes, k) for t in tasks if t.samples >= k]) for k in ks},
+            {k: _over_tasks([pass_hat_k(t.samples, t.successes, k) for t in tasks if t.samples >= k]) for k in ks},
+            self.replies / self.finished if self.finished else None,
+            usage,
+            dict(sorted(self.speakers.items())),
+            _sorted(self.stops),
+            _sorted(self.reasons),
+            {name: total / count for name, (total, count) in sorted(self.components.items())},
+        )
+
+    def estimate(self) -> Estimate | None:
+        return estimate((task.samples, task.total, task.binary) for task in self.tasks.values())
+
+
+def _over_tasks(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+class Tallies:
+    """Counts trajectories by agent and environment, as they come."""
+
+    def __init__(self) -> None:
+        self.parts: dict[tuple[str, str], Tally] = {}
+        self.whole = Tally("", "")
+
+    def add(self, trajectory: Trajectory) -> None:
+        key = agent_of(trajectory), trajectory.task.env
+        if key not in self.parts:
+            self.parts[key] = Tally(*key)
+        self.parts[key].add(trajectory)
+        self.whole.add(trajectory)
+
+    def summary(self) -> Summary:
+        if len(self.parts) == 1:
+            return next(iter(self.parts.values())).summary()
+        parts = tuple(self.parts[key].summary() for key in sorted(self.parts))
+        whole = self.whole.summary()
+        agents, envs = ({part.agent for part in parts}, {part.env for part in parts})
+        agent, env = (", ".join(sorted(names)) for names in (agents, envs))
+        return msgspec.structs.replace(whole, agent=agent, env=env, parts=parts)
+
+
+def summarise(trajectories: Iterable[Trajectory]) -> Summary:
+    """The whole, and its parts by agent and environment where there are several."""
+    tallies = Tallies()
+    for trajectory in trajectories:
+        tallies.add(trajectory)
+    return tallies.summary()
+
+
+def agent_of(trajectory: Trajectory) -> str:
+    """The model in the assistant's seat; `unknown` where nothing was recorded."""
+    seat = trajectory.seats.get("assistant")
+    return (seat.model if seat else "") or "unknown"
+
+
+def replies(trajectory: Trajectory) -> list[int]:
+    """Indices of the agent's replies after the opening."""
+    start = len(trajectory.task.opening)
+    turns = enumerate(trajectory.turns)
+    return [n for n, turn in turns if n >= start and turn.speaker == "assistant" and turn.message.role == "assistant"]
+
+
+def lost_by(trajectory: Trajectory) -> Iterator[str]:
+    """Reasons of the rewards that were not earned, the first 80 characters of each."""
+    for reward in trajectory.rewards:
+        if reward.weight > 0 and reward.speaker == "assistant" and reward.reason and (reward.value or 0) < SUCCESS:
+            yield reward.reason[:80]
+
+
+def failed_reply(trajectory: Trajectory) -> int | None:
+    """Which of the agent's replies, from 1, was the first to be graded 0; None where none was."""
+    grades: list[Reward] = [one for one in trajectory.rewards if one.name == TURN_GRADE and one.turn is not None]
+    places = {place: number for number, place in enumerate(replies(trajectory), 1)}
+    failed = [places[one.turn] for one in grades if one.value == 0 and one.turn in places]
+    return min(failed, default=None)

@@ -1,0 +1,195 @@
+"""One HTML page about runs: a table, plots, conversations to read. It loads nothing and needs no server."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from usergym import __version__
+from usergym.evaluation.metrics import SUCCESS, Summary, Tallies, failed_reply, replies
+from usergym.evaluation.statistics import Estimate, estimate
+from usergym.types import Reward, Trajectory, Turn, stable_hash
+
+SHOWN = 20_000
+"""Characters of one text; the rest is cut, and told."""
+
+Source = Iterable[Trajectory] | Callable[[], Iterable[Trajectory]]
+
+
+@dataclass
+class Gathered:
+    """What the page tells of one run, from one pass over it."""
+
+    name: str
+    samples: int
+    tallies: Tallies = field(default_factory=Tallies)
+    rewards: Counter[float] = field(default_factory=Counter)
+    replies: Counter[int] = field(default_factory=Counter)
+    failed_at: Counter[int] = field(default_factory=Counter)
+    passed: Counter[int] = field(default_factory=Counter)
+    """Conversations without a failed reply, by how many replies they had."""
+    picks: dict[str, list[tuple[int, int, Trajectory]]] = field(default_factory=dict)
+
+    def add(self, trajectory: Trajectory) -> None:
+        self.tallies.add(trajectory)
+        reward = trajectory.reward()
+        if trajectory.error is None:
+            count = len(replies(trajectory))
+            self.replies[count] += 1
+            failed = failed_reply(trajectory)
+            if failed is not None:
+                self.failed_at[failed] += 1
+            else:
+                self.passed[count] += 1
+        if reward is not None:
+            self.rewards[round(reward, 2)] += 1
+        self.pick(trajectory, reward)
+
+    def pick(self, trajectory: Trajectory, reward: float | None) -> None:
+        """Keeps a few of each outcome, chosen by a hash of the id and not by when they finished."""
+        outcome = "error" if trajectory.error else "unscored" if reward is None else "failed"
+        if reward is not None and reward >= SUCCESS:
+            outcome = "passed"
+        kept = self.picks.setdefault(outcome, [])
+        place = self.tallies.whole.conversations  # never the same, so that trajectories are not compared
+        heapq.heappush(kept, (-stable_hash("pick", trajectory.id), place, trajectory))
+        if len(kept) > self.samples:
+            heapq.heappop(kept)
+
+    def chosen(self) -> list[Trajectory]:
+        """Failed ones first, but at least a third of the room for those that passed."""
+        by_outcome = {
+            name: [one for _, _, one in sorted(kept, key=lambda item: -item[0])] for name, kept in self.picks.items()
+        }
+        passed = by_outcome.pop("passed", [])
+        others = [one for name in ("failed", "error", "unscored") for one in by_outcome.get(name, [])]
+        room = self.samples - min(len(passed), max(self.samples // 3, self.samples - len(others)))
+        return [*others[:room], *passed[: self.samples - len(others[:room])]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    name: str
+    summary: Summary
+    paired: Estimate | None = None
+    """Difference to the first run on the tasks both have."""
+
+
+def write_report(path: str | Path, runs: Mapping[str, Source], title: str = "usergym", samples: int = 30) -> None:
+    """Writes the page. `runs` are trajectories by name, or functions that give them; each is read once.
+
+    `samples` conversations are shown of each run. Without the extra `plots` the page says how to get plots.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    gathered = [_gather(name, source, samples) for name, source in runs.items()]
+    template = Environment(
+        loader=PackageLoader("usergym.evaluation", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report.html.j2")
+    page = template.render(
+        title=title,
+        version=__version__,
+        rows=_rows(gathered),
+        plots=plots_of(gathered),
+        conversations=[(run.name, [_conversation(one) for one in run.chosen()]) for run in gathered],
+    )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_text(page, encoding="utf-8")
+    draft.replace(path)
+
+
+def _gather(name: str, source: Source, samples: int) -> Gathered:
+    run = Gathered(name, samples)
+    for trajectory in source() if callable(source) else source:
+        run.add(trajectory)
+    return run
+
+
+def _rows(gathered: Sequence[Gathered]) -> list[Row]:
+    rows = []
+    for run in gathered:
+        summary = run.tallies.summary()
+        rows.append(Row(run.name, summary, None if run is gathered[0] else _paired(gathered[0], run)))
+        rows += [Row(f"{run.name} · {part.env} · {part.agent}", part) for part in summary.parts]
+    return rows
+
+
+def _paired(first: Gathered, second: Gathered) -> Estimate | None:
+    before, after = first.tallies.whole.tasks, second.tallies.whole.tasks
+    shared = [key for key in before if before[key].samples and key in after and after[key].samples]
+    differences = (after[key].total / after[key].samples - before[key].total / before[key].samples for key in shared)
+    return estimate((1, difference, False) for difference in differences)
+
+
+def plots_of(gathered: Sequence[Gathered]) -> list[tuple[str, str]] | None:
+    """Title and SVG of each plot; None where the extra is not installed."""
+    try:
+        from usergym.evaluation import plots
+    except ModuleNotFoundError:
+        return None
+    return plots.draw(gathered)
+
+
+def _conversation(trajectory: Trajectory) -> dict[str, Any]:
+    """What the page shows of a conversation: texts only, which the template escapes."""
+    reward = trajectory.reward()
+    outcome = "error" if trajectory.error else "unscored" if reward is None else "failed"
+    turn_rewards: dict[int, list[Reward]] = {}
+    for each in trajectory.rewards:
+        if each.turn is not None:
+            turn_rewards.setdefault(each.turn, []).append(each)
+    return {
+        "id": trajectory.id,
+        "outcome": "passed" if reward is not None and reward >= SUCCESS else outcome,
+        "reward": reward,
+        "stop": trajectory.stop,
+        "error": trajectory.error,
+        "seats": [
+            (speaker, seat.model or "rule-based", _cut(seat.system)) for speaker, seat in trajectory.seats.items()
+        ],
+        "data": _json(trajectory.task.data) if trajectory.task.data else "",
+        "turns": [
+            _turn(turn, n < len(trajectory.task.opening), turn_rewards.get(n, []))
+            for n, turn in enumerate(trajectory.turns)
+        ],
+        "rewards": [each for each in trajectory.rewards if each.turn is None],
+    }
+
+
+def _turn(turn: Turn, opening: bool, rewards: Sequence[Reward]) -> dict[str, Any]:
+    message = turn.message
+    result = message.role == "tool"
+    return {
+        "speaker": turn.speaker,
+        "kind": "verdict" if turn.speaker == "judge" else "result" if result else "words",
+        "opening": opening,
+        "content": _cut(message.content),
+        "reasoning": _cut(message.reasoning or ""),
+        "calls": [(call.name, _cut(call.arguments)) for call in message.tool_calls],
+        "heard": _cut(turn.heard) if turn.heard and turn.heard != message.content else None,
+        "unheard": turn.heard == "" and bool(message.content) and turn.speaker != "judge",
+        "state": _json(turn.state) if turn.state else "",
+        "stop": turn.stop,
+        "usage": turn.usage,
+        "rewards": rewards,
+    }
+
+
+def _json(value: Any) -> str:
+    return _cut(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}\n… {len(text) - SHOWN:,} more characters"
