@@ -50,7 +50,7 @@ def demo(
             model=agent,
             tasks=rows,
             run=RunOptions(out=str(out / name), limit=limit, concurrency=16, resume=False),
-            models=ModelOptions(max_tokens=160, temperature=0.7),
+            models=ModelOptions(max_tokens=96, temperature=0.7, context=2048),
         )
     _say("3. Write training files from the perfect play")
     export(

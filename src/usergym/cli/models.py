@@ -42,6 +42,7 @@ class Models:
                 prices=self.prices,
                 context=options.context,
                 parallel=options.parallel,
+                threads=options.threads,
             )
             self.connected[name] = CachedModel(model, options.cache) if options.cache else model
         return self.connected[name]

@@ -46,6 +46,8 @@ class ModelOptions:
     """Of a local model: tokens one conversation may have."""
     parallel: int = 4
     """Of a local model: replies that are written at once; memory grows with context x parallel."""
+    threads: int | None = None
+    """Of a local model: CPUs it may use; one fewer than there are unless given."""
     cache: Annotated[Path | None, Parameter(show_default=False)] = None
     """File of a response cache: the same request and draw is answered from it, free."""
 

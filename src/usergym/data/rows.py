@@ -99,7 +99,7 @@ def read_rows(
         raise ValueError("skip_bad leaves rows out: give skipped=Skipped() to count and list them")
     read = {".jsonl": _read_lines, ".json": _read_list, ".parquet": _read_parquet}[kind_of(path)]
     for place, row in read(path):
-        problem = row if isinstance(row, str) else None
+        problem: str | None = row if isinstance(row, _Problem) else None
         if problem is None and not isinstance(row, dict):
             problem = f"expected a JSON object, found {_kind(row)}"
         if problem is None:
@@ -135,14 +135,14 @@ def _read_list(path: Path) -> Iterator[tuple[Place, Any]]:
         raise BadRow(Place(path, 1), f"the compressed file is broken: {error}") from error
     try:
         items = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         whole = _decoded(data)
         if isinstance(whole, list):
             yield from ((Place(path, number), item) for number, item in enumerate(whole, 1))
         elif isinstance(whole, dict):
             yield Place(path, 1), whole
         else:
-            found = whole if isinstance(whole, str) else f"found {_kind(whole)}"
+            found = whole if isinstance(whole, _Problem) else f"found {_kind(whole)}"
             raise BadRow(Place(path, 1), f"expected one JSON list of objects: {found}") from None
         return
     for number, item in enumerate(items, 1):
@@ -170,20 +170,24 @@ def pyarrow(module: str, path: Path) -> ModuleType:
         raise MissingPackage(f"{path}: parquet needs pyarrow: pip install 'usergym[data]'") from error
 
 
+class _Problem(str):
+    """Why there is no value."""
+
+
 def _decoded(text: bytes) -> Any:
-    """The value, or a text that says why there is none."""
+    """The value, or the problem with it."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
-        pass
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # json knows more: lone surrogates, and where the text is wrong
     try:
         return _clean(json.loads(text, parse_constant=_no_constant))
     except RecursionError:
-        return "nested too deeply"
+        return _Problem("nested too deeply")
     except UnicodeDecodeError as error:
-        return f"expected UTF-8 text: {error.reason} at byte {error.start}"
+        return _Problem(f"expected UTF-8 text: {error.reason} at byte {error.start}")
     except ValueError as error:
-        return f"not JSON: {error}"
+        return _Problem(f"not JSON: {error}")
 
 
 def _no_constant(name: str) -> float:

@@ -3,6 +3,7 @@
 What was not scored is told, and never counted as zero.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,18 +39,24 @@ class Summary(Record, frozen=True, omit_defaults=False):
     """Mean reward of the scored ones, with its 95% interval by tasks."""
     low: float | None
     high: float | None
+    std: float | None
+    """Standard deviation of the rewards of single samples; None with fewer than two."""
     success: float | None
-    """pass@1: the chance that one sample earns the whole reward, tasks weighed alike."""
+    """The chance that one sample earns the whole reward, tasks weighed alike."""
     pass_at: dict[int, float]
-    """pass@k for k = 2, 4, 8, ... over the tasks that have so many samples."""
+    """pass@k for k = 1, 2, 4, 8, ... over the tasks that have so many samples; empty where a reward is neither
+    0 nor 1."""
     pass_hat: dict[int, float]
     """pass^k likewise: all k succeed."""
+    turns: float | None
+    """All turns after the opening (replies, tool results, verdicts), mean over conversations without error."""
     replies: float | None
-    """The agent's replies after the opening, mean over conversations without error."""
+    """The agent's replies among them."""
     usage: Usage
-    """All model calls, whoever made them."""
-    speakers: dict[str, Usage]
+    """All model calls, whoever made them, those of failed conversations too."""
+    by_speaker: dict[str, Usage]
     stops: dict[str, int]
+    """Why conversations ended."""
     reasons: dict[str, int]
     """Why rewards were lost."""
     components: dict[str, float]
@@ -68,6 +75,24 @@ class _Task:
     binary: bool = True
 
 
+@dataclass(slots=True)
+class Spread:
+    """Standard deviation of a stream (Welford), exact also where the mean is large."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        step = value - self.mean
+        self.mean += step / self.count
+        self.squares += step * (value - self.mean)
+
+    def std(self) -> float | None:
+        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else None
+
+
 @dataclass
 class Tally:
     """Counts trajectories of one agent in one environment."""
@@ -77,11 +102,13 @@ class Tally:
     conversations: int = 0
     unscored: int = 0
     finished: int = 0
+    turns: int = 0
     replies: int = 0
+    spread: Spread = field(default_factory=Spread)
     errors: Counter[str] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
-    speakers: dict[str, Usage] = field(default_factory=dict)
+    by_speaker: dict[str, Usage] = field(default_factory=dict)
     components: dict[str, list[float]] = field(default_factory=dict)
     tasks: dict[int, _Task] = field(default_factory=dict)
 
@@ -89,19 +116,21 @@ class Tally:
         self.conversations += 1
         for turn in trajectory.turns:
             if turn.usage:
-                self.speakers[turn.speaker] = self.speakers.get(turn.speaker, Usage()) + turn.usage
+                self.by_speaker[turn.speaker] = self.by_speaker.get(turn.speaker, Usage()) + turn.usage
         task = self.tasks.setdefault(stable_hash(trajectory.task.env, trajectory.task.id), _Task())
         if trajectory.error:
             self.errors[trajectory.error.kind] += 1
             return
         self.finished += 1
         self.stops[trajectory.stop or "open"] += 1
+        self.turns += len(trajectory.turns) - len(trajectory.task.opening)
         self.replies += len(replies(trajectory))
         self.add_components(trajectory)
         reward = trajectory.reward()
         if reward is None:
             self.unscored += 1
             return
+        self.spread.add(reward)
         task.samples += 1
         task.total += reward
         task.successes += reward >= SUCCESS
@@ -122,9 +151,10 @@ class Tally:
         tasks = [task for task in self.tasks.values() if task.samples]
         mean = self.estimate()
         most = max((task.samples for task in tasks), default=0)
-        ks = [2**power for power in range(1, most.bit_length())]
+        binary = all(task.binary for task in tasks)
+        ks = [2**power for power in range(most.bit_length())] if binary else []
         usage = Usage()
-        for spent in self.speakers.values():
+        for spent in self.by_speaker.values():
             usage += spent
         return Summary(
             self.agent,
@@ -137,12 +167,14 @@ class Tally:
             mean.mean if mean else None,
             mean.low if mean else None,
             mean.high if mean else None,
+            self.spread.std(),
             sum(task.successes / task.samples for task in tasks) / len(tasks) if tasks else None,
             {k: _over_tasks([pass_at_k(t.samples, t.successes, k) for t in tasks if t.samples >= k]) for k in ks},
             {k: _over_tasks([pass_hat_k(t.samples, t.successes, k) for t in tasks if t.samples >= k]) for k in ks},
+            self.turns / self.finished if self.finished else None,
             self.replies / self.finished if self.finished else None,
             usage,
-            dict(sorted(self.speakers.items())),
+            dict(sorted(self.by_speaker.items())),
             _sorted(self.stops),
             _sorted(self.reasons),
             {name: total / count for name, (total, count) in sorted(self.components.items())},

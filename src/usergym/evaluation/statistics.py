@@ -7,6 +7,7 @@ of Chen et al. 2021 (arXiv 2107.03374), pass^k that of Yao et al. 2024 (arXiv 24
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 CONFIDENCE = 0.95
@@ -87,6 +88,7 @@ def _check(samples: int, successes: int, k: int) -> None:
         raise ValueError(f"k={k}, {successes} successes of {samples} samples; expected 1 <= k <= samples, and no more")
 
 
+@lru_cache(maxsize=1024)
 def t_quantile(probability: float, freedom: int) -> float:
     """Student's t: the value that is not exceeded with `probability` (above one half)."""
     if freedom > 500:

@@ -64,8 +64,8 @@ class LocalModel:
         """The model that `name` means (see `gguf.find`); LookupError says how to get what is missing.
 
         `context` is in tokens and for one conversation, at most what the model was trained for; memory for
-        `parallel` of them is taken at once. `threads` defaults to the CPUs this process may use; fewer are
-        faster where other work shares them, since llama.cpp's threads wait for each other busily.
+        `parallel` of them is taken at once. `threads` defaults to one CPU fewer than this process may use: llama.cpp's
+        threads wait for each other busily, so the last one costs more than it gives as soon as anything else runs.
         `reuse` keeps what was computed for a conversation's earlier turns; it changes the last bits of the
         result, hence now and then a sampled word, so with `parallel=1` it is off unless asked for, and the
         same seed gives the same reply. `tokens` fills Reply.tokens; log-probabilities are those of the model
@@ -75,7 +75,7 @@ class LocalModel:
         name = f"local/{name.removeprefix('local/')}"
         path = gguf.find(name)
         reuse = parallel > 1 if reuse is None else reuse
-        engine = _Engine(name, str(path), context, parallel, threads or _cpus(), reuse, chat_template)
+        engine = _Engine(name, str(path), context, parallel, threads or max(1, _cpus() - 1), reuse, chat_template)
         about = engine.ask("GET", "/props")
         return cls(
             name,

@@ -139,6 +139,7 @@ def connect(
     prices: Prices | None = None,
     context: int = 4096,
     parallel: int = 8,
+    threads: int | None = None,
 ) -> Model:
     """The model called `name` (see `parse`), charged to `budget`. `context` (tokens) and `parallel` (replies at once)
     are for models in this process.
@@ -153,7 +154,7 @@ def connect(
     if address.provider == "local":
         from usergym.models.local import LocalModel
 
-        local = LocalModel.load(address.model, context=context, parallel=parallel)
+        local = LocalModel.load(address.model, context=context, parallel=parallel, threads=threads)
         return local if budget is None else BudgetedModel(local, budget)
     key = key_of(address)
     if address.provider == "anthropic":
