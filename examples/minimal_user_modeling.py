@@ -8,6 +8,8 @@ import asyncio
 import json
 import sys
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 from usergym.data.domain import AgendaOption, Domain, DomainFile, DomainStep, PersonaSource, conversation_row
 from usergym.data.synthesize import Synthesis, seat_fixed_replies
@@ -32,14 +34,13 @@ steps = tuple(DomainStep("schedule", event, fixed_response="Done! {name} is on y
 domain = Domain(DomainFile("minimal", steps, {"schedule": schedule}, personas=PersonaSource(list=PERSONAS)))
 
 
-async def main(model: str | None = None) -> None:
+async def conversations(model: str | None = None) -> list[dict[str, Any]]:
     tasks = islice(domain.tasks(), len(PERSONAS))
     cast = Cast(seat_fixed_replies, connect(model) if model else None)
     groups = collect(Synthesis(domain), tasks, cast)
-    rows = [conversation_row(member) async for group in groups for member in group if not member.error]
-    with open("synthetic_conversations.json", "w") as file:
-        json.dump(rows, file, indent=2)
-    print(f"{len(rows)} conversations in synthetic_conversations.json")
+    return [conversation_row(member) async for group in groups for member in group if not member.error]
 
 
-asyncio.run(main(*sys.argv[1:2]))
+rows = asyncio.run(conversations(*sys.argv[1:2]))
+Path("synthetic_conversations.json").write_text(json.dumps(rows, indent=2))
+print(f"{len(rows)} conversations in synthetic_conversations.json")

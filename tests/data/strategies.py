@@ -91,7 +91,7 @@ def said(speaker: str, words: str) -> Turn:
 
 def played(key: str, sample: int = 0, reward: float | None = 1.0, reply: str = "done", group: str = "") -> Trajectory:
     """A short conversation: the user asks, the agent answers, the user thanks."""
-    task = Task(key, "elsewhere", group)
     spoken = [said("user", f"please do {key}"), said("assistant", reply), said("user", "thank you")]
+    task = Task(key, "elsewhere", group, (spoken[0],))
     seats = {"assistant": Seat("Be helpful.", model="m"), "user": Seat(f"You want {key}.")}
     return Trajectory(task, sample, 7, seats, spoken, [Reward("grade", reward)], "user_stop")

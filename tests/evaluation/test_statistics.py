@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from usergym.evaluation.statistics import mean_interval, paired_difference, pass_at_k, pass_hat_k, t_quantile
 
 # Critical values of Student's t as printed in statistical tables: (probability, degrees of freedom, value).

@@ -3,6 +3,7 @@
 Whatever is wrong with a row is told with its file, its place, its field and what was expected.
 """
 
+import contextlib
 import gzip
 import itertools
 import json
@@ -251,7 +252,8 @@ class Writer:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
-            self._file.truncate(start)
+            with contextlib.suppress(OSError):
+                self._file.truncate(start)
             raise OSError(f"cannot write {self.path}: {error.strerror}; make room and run again") from error
         self.rows += 1
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import altair
 import vl_convert
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
 """Told apart by people who are colour-blind, and on light and dark ground (Okabe and Ito)."""
 
-WIDTH, HEIGHT = 360, 200
-REASONS = 12
+WIDTH, HEIGHT = 420, 210
+BARS = 12
+"""Reasons of one plot; the rest are left out, and counted in its title."""
 
 
 def draw(runs: Sequence["Gathered"]) -> list[tuple[str, str]]:
@@ -23,10 +24,11 @@ def draw(runs: Sequence["Gathered"]) -> list[tuple[str, str]]:
     names = [run.name for run in runs]
     charts = (
         ("Mean reward, 95% interval by tasks", _rewards(runs)),
-        ("Rewards of conversations", _distribution(runs)),
+        ("How conversations ended", _counts(runs, "stops")),
         ("No failed reply yet, after so many replies", _survival(runs)),
         ("Replies of the agent in a conversation", _lengths(runs)),
-        ("Why rewards were lost", _reasons(runs)),
+        ("Rewards of conversations", _distribution(runs)),
+        ("Why rewards were lost", _counts(runs, "reasons")),
     )
     return [(title, _svg(chart, names, place)) for place, (title, chart) in enumerate(charts) if chart is not None]
 
@@ -36,8 +38,16 @@ def _svg(chart: Any, names: Sequence[str], place: int) -> str:
     themed = (
         chart.properties(background="transparent")
         .configure_view(stroke=None)
-        .configure_axis(gridColor="#88888844", domainColor="#888888", tickColor="#888888", labelLimit=240)
-        .configure_legend(orient="top", title=None, labelLimit=240)
+        .configure_axis(
+            gridColor="#88888844",
+            domainColor="#888888",
+            tickColor="#888888",
+            labelLimit=230,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+        )
+        .configure_legend(orient="top", title=None, labelLimit=230, labelFontSize=12)
         .configure_range(category=list(COLOURS))
     )
     svg: str = vl_convert.vegalite_to_svg(themed.to_dict())
@@ -132,6 +142,7 @@ def _survival(runs: Sequence["Gathered"]) -> Any:
     rows = [
         {"run": run.name, "reply": reply, "share": share}
         for run in runs
+        if run.failed_at or run.passed
         for reply, share in survival(run.failed_at, run.passed)
     ]
     return (
@@ -145,25 +156,27 @@ def _survival(runs: Sequence["Gathered"]) -> Any:
     )
 
 
-def _reasons(runs: Sequence["Gathered"]) -> Any:
-    total: Counter[str] = Counter()
-    for run in runs:
-        total.update(run.tallies.whole.reasons)
-    shown = [reason for reason, _ in total.most_common(REASONS)]
+def _counts(runs: Sequence["Gathered"], field: Literal["stops", "reasons"]) -> Any:
+    """Conversations by why they ended, or failed, the most frequent first."""
+    by_run = [getattr(run.tallies.whole, field) for run in runs]
+    total: Counter[str] = sum(by_run, Counter())
+    shown = [reason for reason, _ in total.most_common(BARS)]
     rows = [
-        {"run": run.name, "reason": reason, "count": run.tallies.whole.reasons[reason]}
-        for run in runs
-        for reason in shown
-        if run.tallies.whole.reasons[reason]
+        {"run": run.name, "why": why, "count": counts[why]}
+        for run, counts in zip(runs, by_run, strict=True)
+        for why in shown
+        if counts[why]
     ]
     if not rows:
         return None
+    left_out = len(total) - len(shown)
+    title = f"conversations ({left_out} rarer kinds are left out)" if left_out else "conversations"
     return (
-        altair.Chart(_data(rows), width=WIDTH, height=max(60, 24 * len(shown)))
+        altair.Chart(_data(rows), width=WIDTH, height=max(60, 26 * len(shown)))
         .mark_bar(opacity=0.85)
         .encode(
-            y=altair.Y("reason:N", sort=shown, title=None),
-            x=altair.X("count:Q", title="conversations", axis=altair.Axis(tickMinStep=1, format="d")),
+            y=altair.Y("why:N", sort=shown, title=None),
+            x=altair.X("count:Q", title=title, axis=altair.Axis(tickMinStep=1, format="d")),
             color=_colour([run.name for run in runs]),
         )
     )

@@ -1,21 +1,27 @@
 """One HTML page about runs: a table, plots, conversations to read. It loads nothing and needs no server."""
 
+import base64
+import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from usergym import __version__
-from usergym.evaluation.metrics import SUCCESS, Summary, Tallies, failed_reply, replies
+from usergym.evaluation.metrics import SUCCESS, TURN_GRADE, Summary, Tallies, failed_reply, replies
 from usergym.evaluation.statistics import Estimate, estimate
 from usergym.types import Reward, Trajectory, Turn, stable_hash
 
 SHOWN = 20_000
 """Characters of one text; the rest is cut, and told."""
+
+OUTCOMES = ("failed", "error", "unscored", "passed")
+"""In the order in which a page shows them."""
 
 Source = Iterable[Trajectory] | Callable[[], Iterable[Trajectory]]
 
@@ -31,7 +37,7 @@ class Gathered:
     replies: Counter[int] = field(default_factory=Counter)
     failed_at: Counter[int] = field(default_factory=Counter)
     passed: Counter[int] = field(default_factory=Counter)
-    """Conversations without a failed reply, by how many replies they had."""
+    """Conversations whose replies were graded and none of them failed, by how many there were."""
     picks: dict[str, list[tuple[int, int, Trajectory]]] = field(default_factory=dict)
 
     def add(self, trajectory: Trajectory) -> None:
@@ -43,7 +49,7 @@ class Gathered:
             failed = failed_reply(trajectory)
             if failed is not None:
                 self.failed_at[failed] += 1
-            else:
+            elif any(each.name == TURN_GRADE for each in trajectory.rewards):
                 self.passed[count] += 1
         if reward is not None:
             self.rewards[round(reward, 2)] += 1
@@ -51,24 +57,30 @@ class Gathered:
 
     def pick(self, trajectory: Trajectory, reward: float | None) -> None:
         """Keeps a few of each outcome, chosen by a hash of the id and not by when they finished."""
-        outcome = "error" if trajectory.error else "unscored" if reward is None else "failed"
-        if reward is not None and reward >= SUCCESS:
-            outcome = "passed"
-        kept = self.picks.setdefault(outcome, [])
+        kept = self.picks.setdefault(outcome_of(trajectory, reward), [])
         place = self.tallies.whole.conversations  # never the same, so that trajectories are not compared
         heapq.heappush(kept, (-stable_hash("pick", trajectory.id), place, trajectory))
         if len(kept) > self.samples:
             heapq.heappop(kept)
 
     def chosen(self) -> list[Trajectory]:
-        """Failed ones first, but at least a third of the room for those that passed."""
-        by_outcome = {
-            name: [one for _, _, one in sorted(kept, key=lambda item: -item[0])] for name, kept in self.picks.items()
-        }
-        passed = by_outcome.pop("passed", [])
-        others = [one for name in ("failed", "error", "unscored") for one in by_outcome.get(name, [])]
-        room = self.samples - min(len(passed), max(self.samples // 3, self.samples - len(others)))
-        return [*others[:room], *passed[: self.samples - len(others[:room])]]
+        """As many of each outcome as there are and as there is room for; failed ones first."""
+        waiting = {outcome: sorted(self.picks.get(outcome, ())) for outcome in OUTCOMES}
+        found: dict[str, list[Trajectory]] = {outcome: [] for outcome in OUTCOMES}
+        room = self.samples
+        while room and any(waiting.values()):
+            for outcome in [outcome for outcome in OUTCOMES if waiting[outcome]][:room]:
+                found[outcome].append(waiting[outcome].pop()[2])
+                room -= 1
+        return [one for outcome in OUTCOMES for one in found[outcome]]
+
+
+def outcome_of(trajectory: Trajectory, reward: float | None) -> str:
+    if trajectory.error:
+        return "error"
+    if reward is None:
+        return "unscored"
+    return "passed" if reward >= SUCCESS else "failed"
 
 
 @dataclass(frozen=True)
@@ -77,8 +89,12 @@ class Row:
 
     name: str
     summary: Summary
+    bar: tuple[float, float, float] | None
+    """Where low, mean and high stand on the scale that all rows share, in percent."""
     paired: Estimate | None = None
     """Difference to the first run on the tasks both have."""
+    part: bool = False
+    """Of the run above it: one of its agents in one of its environments."""
 
 
 def write_report(path: str | Path, runs: Mapping[str, Source], title: str = "usergym", samples: int = 30) -> None:
@@ -96,9 +112,12 @@ def write_report(path: str | Path, runs: Mapping[str, Source], title: str = "use
         trim_blocks=True,
         lstrip_blocks=True,
     ).get_template("report.html.j2")
+    script = (files("usergym.evaluation") / "templates" / "report.js").read_text(encoding="utf-8")
     page = template.render(
         title=title,
         version=__version__,
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         rows=_rows(gathered),
         plots=plots_of(gathered),
         conversations=[(run.name, [_conversation(one) for one in run.chosen()]) for run in gathered],
@@ -118,12 +137,26 @@ def _gather(name: str, source: Source, samples: int) -> Gathered:
 
 
 def _rows(gathered: Sequence[Gathered]) -> list[Row]:
+    summaries = [run.tallies.summary() for run in gathered]
+    ends = [0.0, 1.0]
+    for summary in summaries:
+        for one in (summary, *summary.parts):
+            ends += [end for end in (one.low, one.mean, one.high) if end is not None]
+    scale = min(ends), max(ends)
     rows = []
-    for run in gathered:
-        summary = run.tallies.summary()
-        rows.append(Row(run.name, summary, None if run is gathered[0] else _paired(gathered[0], run)))
-        rows += [Row(f"{run.name} · {part.env} · {part.agent}", part) for part in summary.parts]
+    for run, summary in zip(gathered, summaries, strict=True):
+        paired = None if run is gathered[0] else _paired(gathered[0], run)
+        rows.append(Row(run.name, summary, _bar(summary, *scale), paired))
+        rows += [Row(f"{part.env}, {part.agent}", part, _bar(part, *scale), part=True) for part in summary.parts]
     return rows
+
+
+def _bar(summary: Summary, least: float, most: float) -> tuple[float, float, float] | None:
+    if summary.mean is None:
+        return None
+    low, high = (summary.mean if end is None else end for end in (summary.low, summary.high))
+    start, middle, end = (100 * (value - least) / (most - least) for value in (low, summary.mean, high))
+    return start, middle, end
 
 
 def _paired(first: Gathered, second: Gathered) -> Estimate | None:
@@ -145,14 +178,13 @@ def plots_of(gathered: Sequence[Gathered]) -> list[tuple[str, str]] | None:
 def _conversation(trajectory: Trajectory) -> dict[str, Any]:
     """What the page shows of a conversation: texts only, which the template escapes."""
     reward = trajectory.reward()
-    outcome = "error" if trajectory.error else "unscored" if reward is None else "failed"
     turn_rewards: dict[int, list[Reward]] = {}
     for each in trajectory.rewards:
         if each.turn is not None:
             turn_rewards.setdefault(each.turn, []).append(each)
     return {
         "id": trajectory.id,
-        "outcome": "passed" if reward is not None and reward >= SUCCESS else outcome,
+        "outcome": outcome_of(trajectory, reward),
         "reward": reward,
         "stop": trajectory.stop,
         "error": trajectory.error,
@@ -161,17 +193,18 @@ def _conversation(trajectory: Trajectory) -> dict[str, Any]:
         ],
         "data": _json(trajectory.task.data) if trajectory.task.data else "",
         "turns": [
-            _turn(turn, n < len(trajectory.task.opening), turn_rewards.get(n, []))
+            _turn(n, turn, n < len(trajectory.task.opening), turn_rewards.get(n, []))
             for n, turn in enumerate(trajectory.turns)
         ],
         "rewards": [each for each in trajectory.rewards if each.turn is None],
     }
 
 
-def _turn(turn: Turn, opening: bool, rewards: Sequence[Reward]) -> dict[str, Any]:
+def _turn(place: int, turn: Turn, opening: bool, rewards: Sequence[Reward]) -> dict[str, Any]:
     message = turn.message
     result = message.role == "tool"
     return {
+        "place": place,
         "speaker": turn.speaker,
         "kind": "verdict" if turn.speaker == "judge" else "result" if result else "words",
         "opening": opening,

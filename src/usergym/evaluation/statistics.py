@@ -17,7 +17,7 @@ CONFIDENCE = 0.95
 class Estimate:
     mean: float
     low: float | None
-    """None with a single task: nothing is known of how tasks differ."""
+    """None where nothing is known of how tasks differ: a single task, or all alike (unless all are 0 or all 1)."""
     high: float | None
     tasks: int
     samples: int
@@ -44,6 +44,8 @@ def estimate(values: Iterable[tuple[int, float, bool]], confidence: float = CONF
         return Estimate(mean, low, high, count, samples)
     squares = math.fsum((total - n * mean) ** 2 for n, total, _ in tasks)
     error = math.sqrt(count / (count - 1) * squares) / samples
+    if squares <= (1e-9 * samples * max(1.0, abs(mean))) ** 2:
+        return Estimate(mean, None, None, count, samples)
     half = t_quantile(0.5 + confidence / 2, count - 1) * error
     low, high = mean - half, mean + half
     return Estimate(mean, max(low, 0.0) if binary else low, min(high, 1.0) if binary else high, count, samples)

@@ -97,7 +97,9 @@ def write_rows(
 def flat(row: Mapping[str, Any], nested: Sequence[str]) -> dict[str, Any]:
     """The row as parquet can hold it beside rows of other shapes."""
     return {
-        key: msgspec.json.encode(value).decode() if isinstance(value, (dict, list)) and key not in nested else value
+        key: msgspec.json.encode(value).decode()
+        if isinstance(value, (dict, list, tuple)) and key not in nested
+        else value
         for key, value in row.items()
     }
 

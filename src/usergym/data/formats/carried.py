@@ -69,7 +69,7 @@ def _texts(value: Any) -> Iterator[str]:
 def _referring(value: Any, places: Mapping[str, int]) -> Any:
     if isinstance(value, str):
         return {"$": places[value]} if value in places else value
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_referring(item, places) for item in value]
     if isinstance(value, dict):
         inner = {key: _referring(item, places) for key, item in value.items()}

@@ -111,7 +111,6 @@ def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequenc
     if len(trajectory.turns) <= opening and not trajectory.rewards:
         return [row]
     after = trajectory.view(speaker)[len(before) :]
-    spent = trajectory.usage(speaker)
     seat = trajectory.seats.get(speaker) or Seat()
     row["response"] = {
         "id": f"resp_{stable_hash(trajectory.id):016x}",
@@ -122,13 +121,7 @@ def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequenc
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         "tools": known,
-        "usage": {
-            "input_tokens": spent.input_tokens,
-            "input_tokens_details": {"cached_tokens": spent.cached_tokens},
-            "output_tokens": spent.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": spent.input_tokens + spent.output_tokens,
-        },
+        "usage": _usage(trajectory.usage(speaker)) if any(turn.usage for turn in trajectory.turns) else None,
         **_rest(task.data.get("response")),
     }
     if trajectory.sample:
@@ -136,6 +129,16 @@ def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequenc
     if (reward := trajectory.reward(speaker)) is not None:
         row["reward"] = reward
     return [row]
+
+
+def _usage(spent: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": spent.input_tokens,
+        "input_tokens_details": {"cached_tokens": spent.cached_tokens},
+        "output_tokens": spent.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": spent.input_tokens + spent.output_tokens,
+    }
 
 
 def _rest(value: Any) -> dict[str, Any]:

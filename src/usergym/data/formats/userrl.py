@@ -43,8 +43,9 @@ def read(row: Mapping[str, Any]) -> list[Trajectory]:
     about = dropped_nulls(row.get("reward_model") or {})
     info = dropped_nulls(row.get("extra_info") or {})
     gym = about.get("env_name") if isinstance(about, Mapping) else None
-    if gym not in GYMS:
-        raise RowError("reward_model.env_name", f"one of {', '.join(GYMS)}", gym)
+    if not isinstance(gym, str) or not gym:
+        raise RowError("reward_model.env_name", f"the gym's name, such as {', '.join(GYMS)}", gym)
+    env = GYMS.get(gym, gym)
     key = about.get("id") or about.get("title")
     if not key:
         raise RowError("reward_model.id", "the task's id, or `title`", about)
@@ -52,7 +53,7 @@ def read(row: Mapping[str, Any]) -> list[Trajectory]:
     known = {column: row[column] for column in ("data_source", "ability") if row.get(column) is not None}
     data = {**extras(row, *_COLUMNS), **known, "reward_model": about, "extra_info": info}
     split = info.get("split") if info.get("split") in ("train", "validation", "test") else None
-    task = Task(f"{GYMS[gym]}-{key}", GYMS[gym], opening=tuple(opening), data=data, split=split)
+    task = Task(f"{env}-{key}", env, opening=tuple(opening), data=data, split=split)
     seats = {"assistant": Seat(system, (TOOL,))}
     return [Trajectory(task, 0, stable_hash(task.id, 0), seats, list(opening))]
 
@@ -62,7 +63,7 @@ def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequenc
     gym = next((gym for gym, env in GYMS.items() if env == task.env), task.env)
     prompt = to_chat(trajectory.view(speaker, until=len(task.opening)), "none")
     columns = _object(task.data.get("reward_model"))
-    about = {"style": "rule", "ground_truth": "", "env_name": gym, "id": task.id, **columns}
+    about = {"style": "rule", "ground_truth": "", "env_name": gym, **(columns or {"id": task.id})}
     made = {"env_name": about["env_name"]} | {key: about[key] for key in ("id", "title") if key in about}
     info = {
         "index": stable_hash(task.id) & 0x7FFFFFFF,
