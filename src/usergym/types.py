@@ -36,8 +36,27 @@ def stable_hash(*parts: object) -> int:
     return int.from_bytes(digest.digest(), "big") >> 1
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A value that reaches disk: immutable, closed to unknown fields, its defaults left out."""
+def split_rank(group: str) -> int:
+    """The place of a group in the order in which splits are filled, in [0, 2**63)."""
+    return stable_hash("split", group)
+
+
+def split_of(group: str, validation: float = 0.1, test: float = 0.0) -> Literal["train", "validation", "test"]:
+    """The split of a group: the same on every machine and in every row order. A larger share only moves groups
+    out of train."""
+    if min(validation, test) < 0 or validation + test > 1:
+        raise ValueError(f"shares validation={validation}, test={test}: expected numbers from 0, at most 1 together")
+    place = split_rank(group) / (1 << 63)
+    if place < validation:
+        return "validation"
+    return "test" if place >= 1 - test else "train"
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """A value that reaches disk: immutable, closed to unknown fields, its defaults left out.
+
+    Never part of a reference cycle, so the garbage collector need not look at the millions of them.
+    """
 
 
 class ToolCall(Record, frozen=True):
@@ -243,7 +262,7 @@ class Failure(Record, frozen=True):
     turn: int | None = None
 
 
-class Trajectory(msgspec.Struct, forbid_unknown_fields=True):
+class Trajectory(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """One conversation: a line that stands alone."""
 
     task: Task

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usergym.data.split import FirstRows, rank, split_of, split_of_task
-from usergym.types import Task
+from usergym.data.split import FirstRows, split_of_task
+from usergym.types import Task, split_of, split_rank
 
 groups = st.lists(
     st.tuples(st.sampled_from("abcdefghijkl"), st.sampled_from([None, None, None, "validation", "train"])), max_size=40
@@ -33,7 +33,7 @@ def test_the_first_rows_are_whole_groups_in_hash_order_and_just_enough(rows, n):
     assert pinned <= kept
     groups_in = {task.group for task in free if task.id in kept}
     expected: set[str] = set()
-    for group in sorted({task.group for task in free}, key=rank):
+    for group in sorted({task.group for task in free}, key=split_rank):
         if len(pinned) + sum(task.group in expected for task in free) < n:
             expected.add(group)
     assert groups_in == expected

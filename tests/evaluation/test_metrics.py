@@ -133,6 +133,8 @@ def test_the_first_failed_reply_is_found_by_the_turn_it_is_credited_to() -> None
     assert failed_reply(trajectory) == 2
     trajectory.rewards = grades[:1]
     assert failed_reply(trajectory) is None
+    trajectory.stop = "length"
+    assert failed_reply(trajectory) == 2
 
 
 def test_memory_grows_by_a_few_numbers_a_task() -> None:

@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.evaluation.made import calendar, conversation, seat_tired
-from usergym.evaluation.plots import survival
+from usergym.evaluation.plots import bin_width, survival
 from usergym.evaluation.report import Source, write_report
 from usergym.rollouts.engine import seat_oracle
 from usergym.types import Failure, Message, Reward, Seat, Task, ToolCall, Trajectory, Turn, Usage
@@ -108,8 +110,8 @@ def test_real_conversations_have_a_plot_of_how_long_they_go_well(tmp_path: Path)
     page = page_of(tmp_path, runs)
     assert page.count("<figure>") == 6
     drawn = page[page.index("No failed reply yet") :]
-    lines = re.findall(r'aria-roledescription="line mark" aria-label="([^"]*)"', drawn[: drawn.index("</figure>")])
-    assert len(lines) == 2
+    lines = re.findall(r'run: (\w+)" role="graphics-symbol" aria-roledescription="line mark"', drawn)
+    assert sorted(lines) == ["oracle", "tired"]
     assert "I would rather not." in page
     assert page.count('data-outcome="passed"') == 5
     assert page.count('data-outcome="failed"') == 4
@@ -204,3 +206,17 @@ def test_survival_is_the_textbook_one() -> None:
     points = survival(Counter({1: 2, 3: 1}), Counter({2: 4, 3: 3}))
     assert [reply for reply, _ in points] == [0, 1, 2, 3]
     assert [share for _, share in points] == pytest.approx([1.0, 0.8, 0.8, 0.6])
+
+
+@given(st.floats(-1e6, 1e6, allow_nan=False), st.floats(0, 1e6, allow_nan=False), st.sampled_from([0.1, 1.0]))
+def test_bins_are_round_and_few(least: float, span: float, finest: float) -> None:
+    width = bin_width(least, least + span, finest)
+    assert span / width <= 20 + 1e-6
+    assert f"{width:.0e}"[0] in "125"
+    assert f"{width:.0e}" == f"{width:.1e}".replace(".0", "")
+
+
+def test_values_that_nobody_had_keep_their_place_on_the_axis(tmp_path: Path) -> None:
+    page = page_of(tmp_path, {"a": [conversation(str(n), reward=value) for n, value in enumerate((0.1, 0.5))]})
+    drawn = page[page.index("Rewards of conversations") :]
+    assert re.findall(r">(0\.\d)</text>", drawn[: drawn.index("</figure>")]) == ["0.1", "0.2", "0.3", "0.4", "0.5"]

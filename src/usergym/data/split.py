@@ -1,28 +1,8 @@
 """Which split a task is in: a hash of its group decides, never the order in which anything finished."""
 
 import heapq
-from typing import Literal
 
-from usergym.types import Task, stable_hash
-
-Split = Literal["train", "validation", "test"]
-
-_SPAN = 1 << 63
-
-
-def rank(group: str) -> int:
-    """The place of a group in hash order, in [0, 2**63)."""
-    return stable_hash("split", group)
-
-
-def split_of(group: str, validation: float = 0.1, test: float = 0.0) -> Split:
-    """The split of a group. The same for every machine and row order; a larger share only moves groups out of train."""
-    if min(validation, test) < 0 or validation + test > 1:
-        raise ValueError(f"shares validation={validation}, test={test}: expected numbers from 0, at most 1 together")
-    place = rank(group) / _SPAN
-    if place < validation:
-        return "validation"
-    return "test" if place >= 1 - test else "train"
+from usergym.types import Task, split_of, split_rank
 
 
 def split_of_task(task: Task, validation: float = 0.1, test: float = 0.0) -> str:
@@ -55,7 +35,7 @@ class FirstRows:
         if task.split is not None:
             self._pinned += rows * (task.split == "validation")
         else:
-            self._add(rank(task.group), rows)
+            self._add(split_rank(task.group), rows)
         while self._largest and self._kept_rows - self._kept[-self._largest[0]] >= self.n - self._pinned:
             self._kept_rows -= self._kept.pop(-heapq.heappop(self._largest))
 
@@ -79,4 +59,4 @@ class FirstRows:
 
     def split(self, task: Task) -> str:
         """`validation` or `train`, or what the loader pinned; to be asked after every row was added."""
-        return task.split or ("validation" if rank(task.group) in self._kept else "train")
+        return task.split or ("validation" if split_rank(task.group) in self._kept else "train")

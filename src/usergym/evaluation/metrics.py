@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from usergym.evaluation.statistics import Estimate, estimate, pass_at_k, pass_hat_k
-from usergym.types import Record, Reward, Trajectory, Usage, stable_hash
+from usergym.types import Record, Trajectory, Usage, stable_hash
 
 SUCCESS = 1.0
 """A reward from here on is a success."""
@@ -245,8 +245,14 @@ def lost_by(trajectory: Trajectory) -> Iterator[str]:
 
 
 def failed_reply(trajectory: Trajectory) -> int | None:
-    """Which of the agent's replies, from 1, was the first to be graded 0; None where none was."""
-    grades: list[Reward] = [one for one in trajectory.rewards if one.name == TURN_GRADE and one.turn is not None]
+    """Which of the agent's replies, from 1, was the first to be graded 0, or was cut off or empty, which ends a
+    conversation before it is graded; None where none was."""
     places = {place: number for number, place in enumerate(replies(trajectory), 1)}
-    failed = [places[one.turn] for one in grades if one.value == 0 and one.turn in places]
+    failed = [
+        places[reward.turn]
+        for reward in trajectory.rewards
+        if reward.name == TURN_GRADE and reward.value == 0 and reward.turn in places
+    ]
+    if trajectory.stop in ("length", "silent") and trajectory.turns[-1].speaker == "assistant":
+        failed.append(len(places))
     return min(failed, default=None)

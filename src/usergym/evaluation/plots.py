@@ -1,25 +1,30 @@
 """The report's plots as SVG, drawn by altair and vl-convert; needs the extra `plots`."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import cycle
+from typing import Any, Literal
 
 import altair
 import vl_convert
 
-if TYPE_CHECKING:
-    from usergym.evaluation.report import Gathered
+from usergym.evaluation.gathered import Gathered
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
 """Told apart by people who are colour-blind, and on light and dark ground (Okabe and Ito)."""
 
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
+"""Lines that lie on each other are told apart."""
+
 WIDTH, HEIGHT = 420, 210
+BINS = 20
 BARS = 12
 """Reasons of one plot; the rest are left out, and counted in its title."""
 
 
-def draw(runs: Sequence["Gathered"]) -> list[tuple[str, str]]:
+def draw(runs: Sequence[Gathered]) -> list[tuple[str, str]]:
     """Title and SVG of every plot that there is data for."""
     names = [run.name for run in runs]
     charts = (
@@ -62,7 +67,7 @@ def _data(rows: Sequence[dict[str, Any]]) -> Any:
     return altair.Data(values=rows)  # type: ignore[no-untyped-call]
 
 
-def _rewards(runs: Sequence["Gathered"]) -> Any:
+def _rewards(runs: Sequence[Gathered]) -> Any:
     rows = []
     for run in runs:
         if (found := run.tallies.whole.estimate()) is not None:
@@ -79,43 +84,51 @@ def _rewards(runs: Sequence["Gathered"]) -> Any:
     return (bars + ends).properties(width=WIDTH, height=max(60, 36 * len(rows)))
 
 
-def _shares(runs: Sequence["Gathered"], counts: Sequence[Counter[Any]]) -> list[dict[str, Any]]:
-    return [
-        {"run": run.name, "value": value, "share": number / count.total()}
-        for run, count in zip(runs, counts, strict=True)
-        for value, number in sorted(count.items())
-    ]
+def _distribution(runs: Sequence[Gathered]) -> Any:
+    binary = all(value in (0, 1) for run in runs for value in run.rewards)
+    return _side_by_side(runs, [run.rewards for run in runs], "reward", 1.0 if binary else 0.1)
 
 
-def _distribution(runs: Sequence["Gathered"]) -> Any:
-    binned = [Counter({round(value, 1): 0 for value in run.rewards}) for run in runs]
-    for run, count in zip(runs, binned, strict=True):
-        for value, number in run.rewards.items():
-            count[round(value, 1)] += number
-    return _side_by_side(runs, binned, "reward")
+def _lengths(runs: Sequence[Gathered]) -> Any:
+    return _side_by_side(runs, [run.replies for run in runs], "replies", 1.0)
 
 
-def _lengths(runs: Sequence["Gathered"]) -> Any:
-    most = max((n for run in runs for n in run.replies), default=0)
-    width = 1 + most // 20
-    binned: list[Counter[int]] = [Counter() for _ in runs]
-    for run, count in zip(runs, binned, strict=True):
-        for value, number in run.replies.items():
-            count[value // width * width] += number
-    return _side_by_side(runs, binned, "replies" if width == 1 else f"replies (from, by {width})")
+def bin_width(least: float, most: float, finest: float) -> float:
+    """The finest of 1, 2, 5, 10, 20, ... times `finest` that makes at most 20 bins."""
+    width, steps = finest, cycle((2.0, 2.5, 2.0))
+    while (most - least) / width > BINS:
+        width *= next(steps)
+    return width
 
 
-def _side_by_side(runs: Sequence["Gathered"], counts: Sequence[Counter[Any]], title: str) -> Any:
-    rows = _shares(runs, counts)
-    if not rows:
+def _side_by_side(
+    runs: Sequence[Gathered], counts: Sequence[Counter[int]] | Sequence[Counter[float]], title: str, finest: float
+) -> Any:
+    """Shares of each run by value, in bins of one width, empty ones too."""
+    values = [value for count in counts for value in count]
+    if not values:
         return None
+    width = bin_width(min(values), max(values), finest)
+    shares: Counter[tuple[str, int]] = Counter()
+    for run, count in zip(runs, counts, strict=True):
+        for value, number in count.items():
+            shares[run.name, math.floor(value / width + 1e-9)] += number / count.total()
+    first, last = (pick(place for _, place in shares) for pick in (min, max))
+    labels = {place: f"{place * width:.10g}" for place in range(first, last + 1)}
+    rows = [{"run": name, "value": labels[place], "share": share} for (name, place), share in shares.items()]
     names = [run.name for run in runs]
+    axis = altair.Axis(labelAngle=0, labelOverlap=True)
     return (
         altair.Chart(_data(rows), width=WIDTH, height=HEIGHT)
         .mark_bar(opacity=0.85)
         .encode(
-            x=altair.X("value:O", title=title, axis=altair.Axis(labelAngle=0, labelOverlap=True)),
-            xOffset=altair.XOffset("run:N", sort=names),
+            x=altair.X(
+                "value:O",
+                title=title if width == finest else f"{title} (bins of {width:g})",
+                axis=axis,
+                scale=altair.Scale(domain=list(labels.values())),
+            ),
+            xOffset=altair.XOffset("run:N", scale=altair.Scale(domain=names)),
             y=altair.Y("share:Q", title="share", axis=altair.Axis(format="%")),
             color=_colour(names),
         )
@@ -136,27 +149,32 @@ def survival(failed_at: Counter[int], passed: Counter[int]) -> list[tuple[int, f
     return points
 
 
-def _survival(runs: Sequence["Gathered"]) -> Any:
-    if not any(run.failed_at for run in runs):
+def _survival(runs: Sequence[Gathered]) -> Any:
+    graded = [run for run in runs if run.graded]
+    if not graded:
         return None
     rows = [
         {"run": run.name, "reply": reply, "share": share}
-        for run in runs
-        if run.failed_at or run.passed
+        for run in graded
         for reply, share in survival(run.failed_at, run.passed)
     ]
+    names = [run.name for run in runs]
+    dashes = altair.StrokeDash(
+        "run:N", scale=altair.Scale(domain=names, range=[DASHES[n % 4] for n in range(len(names))])
+    )
     return (
         altair.Chart(_data(rows), width=WIDTH, height=HEIGHT)
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             x=altair.X("reply:Q", title="reply", axis=altair.Axis(tickMinStep=1, format="d")),
             y=altair.Y("share:Q", title="share", axis=altair.Axis(format="%"), scale=altair.Scale(domain=[0, 1])),
-            color=_colour([run.name for run in runs]),
+            color=_colour(names),
+            strokeDash=dashes,
         )
     )
 
 
-def _counts(runs: Sequence["Gathered"], field: Literal["stops", "reasons"]) -> Any:
+def _counts(runs: Sequence[Gathered], field: Literal["stops", "reasons"]) -> Any:
     """Conversations by why they ended, or failed, the most frequent first."""
     by_run = [getattr(run.tallies.whole, field) for run in runs]
     total: Counter[str] = sum(by_run, Counter())

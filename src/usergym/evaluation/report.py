@@ -2,10 +2,8 @@
 
 import base64
 import hashlib
-import heapq
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,74 +11,15 @@ from typing import Any
 import msgspec
 
 from usergym import __version__
-from usergym.evaluation.metrics import SUCCESS, TURN_GRADE, Summary, Tallies, failed_reply, replies
+from usergym.evaluation.gathered import Gathered, outcome_of
+from usergym.evaluation.metrics import Summary
 from usergym.evaluation.statistics import Estimate, estimate
-from usergym.types import Reward, Trajectory, Turn, stable_hash
+from usergym.types import Reward, Trajectory, Turn
 
 SHOWN = 20_000
 """Characters of one text; the rest is cut, and told."""
 
-OUTCOMES = ("failed", "error", "unscored", "passed")
-"""In the order in which a page shows them."""
-
 Source = Iterable[Trajectory] | Callable[[], Iterable[Trajectory]]
-
-
-@dataclass
-class Gathered:
-    """What the page tells of one run, from one pass over it."""
-
-    name: str
-    samples: int
-    tallies: Tallies = field(default_factory=Tallies)
-    rewards: Counter[float] = field(default_factory=Counter)
-    replies: Counter[int] = field(default_factory=Counter)
-    failed_at: Counter[int] = field(default_factory=Counter)
-    passed: Counter[int] = field(default_factory=Counter)
-    """Conversations whose replies were graded and none of them failed, by how many there were."""
-    picks: dict[str, list[tuple[int, int, Trajectory]]] = field(default_factory=dict)
-
-    def add(self, trajectory: Trajectory) -> None:
-        self.tallies.add(trajectory)
-        reward = trajectory.reward()
-        if trajectory.error is None:
-            count = len(replies(trajectory))
-            self.replies[count] += 1
-            failed = failed_reply(trajectory)
-            if failed is not None:
-                self.failed_at[failed] += 1
-            elif any(each.name == TURN_GRADE for each in trajectory.rewards):
-                self.passed[count] += 1
-        if reward is not None:
-            self.rewards[round(reward, 2)] += 1
-        self.pick(trajectory, reward)
-
-    def pick(self, trajectory: Trajectory, reward: float | None) -> None:
-        """Keeps a few of each outcome, chosen by a hash of the id and not by when they finished."""
-        kept = self.picks.setdefault(outcome_of(trajectory, reward), [])
-        place = self.tallies.whole.conversations  # never the same, so that trajectories are not compared
-        heapq.heappush(kept, (-stable_hash("pick", trajectory.id), place, trajectory))
-        if len(kept) > self.samples:
-            heapq.heappop(kept)
-
-    def chosen(self) -> list[Trajectory]:
-        """As many of each outcome as there are and as there is room for; failed ones first."""
-        waiting = {outcome: sorted(self.picks.get(outcome, ())) for outcome in OUTCOMES}
-        found: dict[str, list[Trajectory]] = {outcome: [] for outcome in OUTCOMES}
-        room = self.samples
-        while room and any(waiting.values()):
-            for outcome in [outcome for outcome in OUTCOMES if waiting[outcome]][:room]:
-                found[outcome].append(waiting[outcome].pop()[2])
-                room -= 1
-        return [one for outcome in OUTCOMES for one in found[outcome]]
-
-
-def outcome_of(trajectory: Trajectory, reward: float | None) -> str:
-    if trajectory.error:
-        return "error"
-    if reward is None:
-        return "unscored"
-    return "passed" if reward >= SUCCESS else "failed"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ import pytest
 
 from usergym.environments import load
 from usergym.environments.calendar import environment as Calendar
-from usergym.environments.calendar.world import split_of
 from usergym.models.fake import FakeModel
 from usergym.rollouts.engine import Cast, Limits, begin, play, seat_oracle
-from usergym.types import Message, Task, Trajectory, Turn
+from usergym.types import Message, Task, Trajectory, Turn, split_of
 from usergym.users.scripted import ScriptedParticipant
 
 DATA = Path(__file__).parents[3] / ".." / "shared" / "data" / "nemo_gym"
@@ -155,8 +154,8 @@ def test_splits_are_a_hash_of_the_group() -> None:
     made = list(itertools.islice(Calendar().tasks(), 200))
     for split in ("train", "validation", "test"):
         own = [task.id for task in itertools.islice(Calendar().tasks(split), 5)]
-        assert own == [task.id for task in made if split_of(task.group) == split][:5]
-    shares = [split_of(str(n)) for n in range(5000)]
+        assert own == [task.id for task in made if split_of(task.group, test=0.1) == split][:5]
+    shares = [split_of(str(n), test=0.1) for n in range(5000)]
     assert 0.08 < shares.count("test") / 5000 < 0.12
     assert 0.78 < shares.count("train") / 5000 < 0.82
 

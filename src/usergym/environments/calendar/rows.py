@@ -193,6 +193,18 @@ def _key(prefix: str, *parts: object) -> str:
     return f"{prefix}-{stable_hash(*map(repr, parts)):016x}"
 
 
+def states_of(task: Task) -> Sequence[Mapping[str, Any] | None]:
+    """What is expected after each of the user's messages. A task that was made from a recorded rollout has the
+    last one only, in `exp_cal_state`; None stands for the others, whose answers are not graded."""
+    data = task.data
+    if (states := data.get("expected_calendar_states")) is None and "exp_cal_state" in data:
+        asked = sum(turn.speaker == "user" and bool(turn.said) for turn in task.opening)
+        states = [*[None] * (asked - 1), _state(data["exp_cal_state"], "exp_cal_state")]
+    if states is None:
+        raise RowError("data.expected_calendar_states", "one state for each of the user's messages")
+    return _states(states, "data.expected_calendar_states", holes=True)
+
+
 def to_row(trajectory: Trajectory) -> dict[str, Any]:
     """A generated conversation in the documented form; `level` and the window are ours. What the user said is
     taken from the conversation, everything else from its task."""

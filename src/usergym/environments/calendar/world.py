@@ -15,7 +15,7 @@ from usergym.environments.calendar import rows, schedule, solver
 from usergym.environments.calendar.clock import clock_12, clock_24
 from usergym.environments.calendar.grading import PARTS, Grade, Level, Mode, grade, plain_name, read_expected
 from usergym.models.base import Model
-from usergym.types import Message, Reward, Seat, Task, stable_hash
+from usergym.types import Message, Reward, Seat, Task, split_of, stable_hash
 from usergym.users import persona_sources
 from usergym.users.agenda import AgendaParticipant, Step
 from usergym.users.base import Participant
@@ -70,8 +70,8 @@ class Calendar(Environment):
         for index, who in enumerate(persona_sources.load(self.personas, self.offset, None, self.n_traits, seed=seed)):
             place = self.offset + index
             key = f"calendar-{self.n_events}x{self.min_time}-{self.max_time}-{seed}-{place}"
-            if split is None or split_of(key) == split:
-                yield self.task(key, who, "hard" if place % 2 else "easy")
+            if split is None or split_of(key, test=0.1) == split:
+                yield msgspec.structs.replace(self.task(key, who, "hard" if place % 2 else "easy"), split=split)
 
     def task(self, key: str, who: Persona, level: Level) -> Task:
         """The task of this id: its day, its conversation, its expected states."""
@@ -101,17 +101,12 @@ class Calendar(Environment):
         return CalendarWorld(task, self)
 
 
-def split_of(group: str) -> str:
-    """The split of a group: a tenth validation, a tenth test, the rest train."""
-    return {0: "validation", 1: "test"}.get(stable_hash(group) % 10, "train")
-
-
 class CalendarWorld(World):
     def __init__(self, task: Task, environment: Calendar) -> None:
         super().__init__(task)
         data = task.data
         self.environment = environment
-        self.states: Sequence[Mapping[str, Any] | None] = data["expected_calendar_states"]
+        self.states: Sequence[Mapping[str, Any] | None] = rows.states_of(task)
         """What is expected after each of the user's messages; None where the answer is not graded."""
         self.intents: Sequence[str] = data.get("user_intents") or ()
         self.level: Level = data.get("level") or "hard" if environment.level == "mixed" else environment.level
