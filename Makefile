@@ -22,6 +22,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/generation.py
+	$(BIN)/python benchmarks/diversity.py
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

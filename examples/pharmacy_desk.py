@@ -30,7 +30,8 @@ class PharmacyDesk(Environment):
     def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
         for task in self.domain.tasks(seed=seed):
             if split is None or SPLITS.get(stable_hash(task.group) % 10, "train") == split:
-                yield msgspec.structs.replace(task, env=self.name)
+                data = msgspec.json.decode(msgspec.json.encode(task.data))  # as a file of tasks would hold it
+                yield msgspec.structs.replace(task, env=self.name, data=data)
 
     def start(self, task: Task) -> World:
         return Desk(task, self.domain)

@@ -20,7 +20,7 @@ def export(
     *,
     train: Path = Path("train.jsonl"),
     validation: Path = Path("validation.jsonl"),
-    n_val: int = 128,
+    n_val: int | None = None,
     format: Literal["nemo_gym", "sft", "sharegpt", "dpo", "verl"] = "nemo_gym",
     exclude_success: Annotated[bool, Parameter(negative="")] = False,
     min_reward: float | None = None,
@@ -49,7 +49,7 @@ def export(
     validation
         Validation rows.
     n_val
-        How many rows are held out; tasks stay whole.
+        How many rows are held out, tasks whole. Default: a tenth.
     format
         nemo_gym: a row per conversation up to the last message that was answered, with what is expected. sft: chat
         messages. sharegpt. dpo: all pairs of samples of a task with a gap in reward. verl.

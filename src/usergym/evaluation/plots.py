@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any, Literal
@@ -86,11 +86,11 @@ def _rewards(runs: Sequence[Gathered]) -> Any:
 
 def _distribution(runs: Sequence[Gathered]) -> Any:
     binary = all(value in (0, 1) for run in runs for value in run.rewards)
-    return _side_by_side(runs, [run.rewards for run in runs], "reward", 1.0 if binary else 0.1)
+    return _side_by_side(runs, [list(run.rewards.items()) for run in runs], "reward", 1.0 if binary else 0.1)
 
 
 def _lengths(runs: Sequence[Gathered]) -> Any:
-    return _side_by_side(runs, [run.replies for run in runs], "replies", 1.0)
+    return _side_by_side(runs, [list(run.replies.items()) for run in runs], "replies", 1.0)
 
 
 def bin_width(least: float, most: float, finest: float) -> float:
@@ -102,20 +102,21 @@ def bin_width(least: float, most: float, finest: float) -> float:
 
 
 def _side_by_side(
-    runs: Sequence[Gathered], counts: Sequence[Counter[int]] | Sequence[Counter[float]], title: str, finest: float
+    runs: Sequence[Gathered], counts: Sequence[Sequence[tuple[float, int]]], title: str, finest: float
 ) -> Any:
     """Shares of each run by value, in bins of one width, empty ones too."""
-    values = [value for count in counts for value in count]
+    values = [value for count in counts for value, _ in count]
     if not values:
         return None
     width = bin_width(min(values), max(values), finest)
-    shares: Counter[tuple[str, int]] = Counter()
+    shares: defaultdict[tuple[str, int], float] = defaultdict(float)
     for run, count in zip(runs, counts, strict=True):
-        for value, number in count.items():
-            shares[run.name, math.floor(value / width + 1e-9)] += number / count.total()
+        total = sum(number for _, number in count)
+        for value, number in count:
+            shares[run.name, math.floor(value / width + 1e-9)] += number / total
     first, last = (pick(place for _, place in shares) for pick in (min, max))
     labels = {place: f"{place * width:.10g}" for place in range(first, last + 1)}
-    rows = [{"run": name, "value": labels[place], "share": share} for (name, place), share in shares.items()]
+    rows = [{"run": name, "value": labels[place], "share": share} for (name, place), share in sorted(shares.items())]
     names = [run.name for run in runs]
     axis = altair.Axis(labelAngle=0, labelOverlap=True)
     return (
