@@ -11,11 +11,9 @@ from msgspec import Meta
 
 from usergym.environments.base import Environment, JudgeError, Say, World, tool
 from usergym.models.base import Model
-from usergym.types import Message, Reward, Seat, Task, ToolCall, Turn, stable_hash
+from usergym.types import Message, Reward, Seat, Task, ToolCall, Turn, split_of, stable_hash
 from usergym.users.base import ModelParticipant, Participant
 from usergym.users.scripted import ScriptedParticipant, replies_in
-
-SPLITS = {0: "validation", 1: "test"}
 
 
 class GuessNumber(Environment):
@@ -37,7 +35,7 @@ class GuessNumber(Environment):
     def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
         for index in count():
             key = f"guess-{self.highest}-{seed}-{index}"
-            if split is None or SPLITS.get(stable_hash(key) % 10, "train") == split:
+            if split is None or split_of(key, test=0.1) == split:
                 yield Task(key, self.name, data={"secret": 1 + stable_hash("secret", key) % self.highest})
 
     def start(self, task: Task) -> World:

@@ -12,10 +12,8 @@ import msgspec
 from usergym.data.domain import Domain, read_domain
 from usergym.environments.base import Environment, World, tool
 from usergym.models.base import Model
-from usergym.types import Message, Reward, Seat, Task, ToolCall, Turn, stable_hash
+from usergym.types import Message, Reward, Seat, Task, ToolCall, Turn, split_of
 from usergym.users.base import Participant
-
-SPLITS = {0: "validation", 1: "test"}
 
 
 class PharmacyDesk(Environment):
@@ -29,7 +27,7 @@ class PharmacyDesk(Environment):
 
     def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
         for task in self.domain.tasks(seed=seed):
-            if split is None or SPLITS.get(stable_hash(task.group) % 10, "train") == split:
+            if split is None or split_of(task.group, test=0.1) == split:
                 data = msgspec.json.decode(msgspec.json.encode(task.data))  # as a file of tasks would hold it
                 yield msgspec.structs.replace(task, env=self.name, data=data)
 

@@ -43,7 +43,9 @@ def demo(
         "idle": ("idle", None, "says a courtesy; must never earn"),
         model.rsplit("/", 1)[-1]: (model, of_model, "a real language model with short replies"),
     }
+    seconds = {}
     for name, (agent, limit, what) in agents.items():
+        began = time.monotonic()
         _say(f"2. Roll out {name}: {what}")
         rollout(
             env="calendar",
@@ -52,6 +54,7 @@ def demo(
             run=RunOptions(out=str(out / name), limit=limit, concurrency=16, resume=False),
             models=ModelOptions(max_tokens=96, temperature=0.7, context=2048),
         )
+        seconds[name] = time.monotonic() - began
     _say("3. Write training files from the perfect play")
     export(
         out / "oracle", train=out / "train.jsonl", validation=out / "validation.jsonl", n_val=max(1, conversations // 5)
@@ -60,7 +63,7 @@ def demo(
     report(*(out / name for name in agents), output=out / "report.html", title="usergym demo")
     summaries = {name: summarise(outcomes(out / name)) for name in agents}
     console.print()
-    console.print(summary_table(summaries, f"usergym demo, {time.monotonic() - started:.0f} s"))
+    console.print(summary_table(summaries, f"usergym demo, {time.monotonic() - started:.0f} s", seconds))
     console.print(f"look at {out / 'report.html'}; train on {out / 'train.jsonl'} and {out / 'validation.jsonl'}")
 
 

@@ -131,7 +131,7 @@ def rollout(
         },
         fresh=not run.resume,
     )
-    Collection(
+    seconds = Collection(
         environment,
         stream(),
         cast,
@@ -147,7 +147,7 @@ def rollout(
     summary = summarise(outcomes(store.folder))
     (store.folder / "metrics.json").write_bytes(summary.to_json())
     show_skipped(skipped, run.json)
-    show_summary(summary, store.folder, run.json)
+    show_summary(summary, store.folder, seconds, run.json)
     return 0 if summary.scored else 1
 
 

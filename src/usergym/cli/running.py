@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
@@ -37,9 +38,10 @@ class Collection:
     """Conversations, for the progress bar."""
     label: str = "conversations"
 
-    def run(self, on_group: Callable[[list[Trajectory]], None] = lambda group: None) -> None:
-        """Plays to the end, calling `on_group` with the samples of each task as they finish. On Ctrl-C says
-        how to go on and exits 130; StopRun passes with the same advice."""
+    def run(self, on_group: Callable[[list[Trajectory]], None] = lambda group: None) -> float:
+        """Plays to the end, calling `on_group` with the samples of each task as they finish; seconds it took. On
+        Ctrl-C says how to go on and exits 130; StopRun passes with the same advice."""
+        started = time.monotonic()
         for note in self.store.notes:
             console.print(f"note: {note}")
         try:
@@ -51,6 +53,7 @@ class Collection:
             raise StopRun(f"{error}\n{how_to_resume()}") from None
         finally:
             self.store.close()
+        return time.monotonic() - started
 
     async def _collect(self, on_group: Callable[[list[Trajectory]], None]) -> None:
         with progress(self.label, self.total) as advance:

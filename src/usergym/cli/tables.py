@@ -28,11 +28,12 @@ def reward_of(summary: Summary) -> str:
     return f"{summary.mean:.3f} [{summary.low:.2f}, {summary.high:.2f}]"
 
 
-def summary_table(summaries: Mapping[str, Summary], title: str = "") -> Table:
-    table = Table(title=title or None, padding=(0, 0))
+def summary_table(summaries: Mapping[str, Summary], title: str, seconds: Mapping[str, float]) -> Table:
+    """`seconds`: wall clock by agent."""
+    table = Table(title=title, padding=(0, 0))
     priced = any(summary.usage.cost for summary in summaries.values())
     table.add_column("agent", overflow="fold")
-    for name in ("reward [95% CI]", "scored", "failed", "calls", "tokens in/out", "model s", *["cost"] * priced):
+    for name in ("reward [95% CI]", "scored", "failed", "calls", "tokens in/out", "seconds", *["cost"] * priced):
         table.add_column(name, justify="right", no_wrap=name != "failed")
     for name, summary in summaries.items():
         usage = summary.usage
@@ -42,17 +43,18 @@ def summary_table(summaries: Mapping[str, Summary], title: str = "") -> Table:
             ", ".join(f"{count} {kind}" for kind, count in summary.errors.items()) or "-",
             f"{usage.calls:,}",
             f"{usage.input_tokens:,}/{usage.output_tokens:,}",
-            f"{usage.seconds:,.1f}",
+            f"{seconds[name]:,.1f}",
         ]
         table.add_row(name, *cells, *[f"${usage.cost:,.4f}"] * priced)
     return table
 
 
-def show_summary(summary: Summary, folder: Path, as_json: bool) -> None:
+def show_summary(summary: Summary, folder: Path, seconds: float, as_json: bool) -> None:
+    """`seconds`: wall clock of this call of the verb."""
     if as_json:
-        print_json({"run": str(folder), "summary": summary})
+        print_json({"run": str(folder), "seconds": seconds, "summary": summary})
         return
-    console.print(summary_table({summary.agent: summary}, summary.env))
+    console.print(summary_table({summary.agent: summary}, summary.env, {summary.agent: seconds}))
     for what, counts in (("ended by", summary.stops), ("lost by", summary.reasons)):
         if counts:
             console.print(f"{what}: " + ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
