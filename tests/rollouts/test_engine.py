@@ -203,6 +203,15 @@ def test_a_trajectory_lived_again_gives_the_same_turns_and_rewards_without_askin
     assert again.stop == played.stop
 
 
+@pytest.mark.parametrize("replies", [1, None])
+def test_a_verdict_on_the_whole_conversation_is_read_again_too(replies: int | None) -> None:
+    judge = Parrot([Reply(Message("assistant", "yes"))])
+    played = run(task(n=2, judged_at_the_end=True), seat_oracle, judge=judge, limits=Limits(replies=replies))
+    again = relive(played)
+    assert (again.turns, again.rewards, again.error) == (played.turns, played.rewards, None)
+    assert again.reward() == 1.0
+
+
 def test_every_prefix_of_a_conversation_goes_on_to_the_same_end() -> None:
     agent = says(calls(("look", "{}")), Message("assistant", "number 0"), calls(("tell", '{"words": "number 1"}')))
     played = run(task(n=2), agent)

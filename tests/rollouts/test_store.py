@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -16,11 +17,11 @@ import pytest
 from tests.rollouts.test_engine import Parrot
 from tests.rollouts.toy import CountingEnvironment, Rivals, task
 from usergym.environments.base import Environment, World
-from usergym.models.base import ModelError, StopRun
+from usergym.models.base import ModelError, Reply, StopRun
 from usergym.rollouts.collect import collect
 from usergym.rollouts.engine import Cast, seat_model, seat_oracle
 from usergym.rollouts.store import RunRefused, Store, read_failures, read_trajectories
-from usergym.types import Message, Task, Trajectory
+from usergym.types import Message, Sampling, Task, Tool, Trajectory
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,8 +78,6 @@ def test_a_failed_conversation_goes_on_from_its_last_turn_and_is_given_up_after_
         gather(tmp_path, tasks(1), Cast(seat_model(parrot)))
         return parrot
 
-    from usergym.models.base import Reply
-
     down = ModelError("unavailable", "down")
     attempt(Reply(Message("assistant", "number 0")), down)
     second = attempt(down)
@@ -103,6 +102,23 @@ def test_stop_run_ends_everything_and_the_run_can_go_on(tmp_path: Path) -> None:
         gather(tmp_path, tasks(9), Cast(seat_model(Parrot([StopRun("the key was refused")]))), concurrency=3)
     before = len(list(read_trajectories(tmp_path)))
     assert len(gather(tmp_path, tasks(9), Cast(seat_oracle))) == 9 - before > 0
+
+
+def test_calls_in_flight_at_a_stop_still_come_in(tmp_path: Path) -> None:
+    class Spent(Parrot):
+        async def reply(self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling) -> Reply:
+            if len(self.asked) == 10:
+                raise StopRun("the budget is spent")
+            reply = await super().reply(messages, tools, sampling)
+            await asyncio.sleep(0.05)
+            return reply
+
+    model = Spent()
+    with pytest.raises(StopRun, match="spent"):
+        gather(tmp_path, tasks(9), Cast(seat_model(model)), concurrency=4)
+    again = Parrot()
+    gather(tmp_path, tasks(9), Cast(seat_model(again)), concurrency=4)
+    assert len(model.asked) + len(again.asked) == 9 * 3
 
 
 def test_a_group_judged_together_is_written_in_one_piece(tmp_path: Path) -> None:

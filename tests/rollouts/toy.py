@@ -55,6 +55,9 @@ class Counting(World):
                 self.stop = "quit"
 
     async def score(self) -> list[Reward]:
+        if self.task.data.get("judged_at_the_end"):
+            verdict = await self.ask("judge", "How was it?")
+            return [Reward("right", float(verdict == "yes"))]
         return [Reward("right", self.right / self.task.data.get("n", 3))]
 
     def oracle(self) -> Participant:

@@ -18,6 +18,8 @@ VERBS = {
 
 
 def main() -> None:
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # environments of one's own stand in the current folder
     from cyclopts import App
 
     from usergym import __version__

@@ -1,7 +1,6 @@
 """`usergym envs`: which environments there are, and what one of them is."""
 
 import inspect
-import textwrap
 
 from rich.console import Console
 from rich.table import Table
@@ -44,7 +43,7 @@ def envs(name: str | None = None, /, *, json: Json = False) -> None:
         shown = {"name": name, "options": options, "tools": tools, "task": task}
         print(msgspec.json.encode(shown).decode())
         return
-    console.print(textwrap.dedent(type(environment).__doc__ or "").strip())
+    console.print(inspect.cleandoc(type(environment).__doc__ or ""))
     table = Table("option", "default")
     for option, default in options.items():
         table.add_row(option, default)

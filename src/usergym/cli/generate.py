@@ -12,7 +12,7 @@ from usergym.cli.models import Models, resolved
 from usergym.cli.options import Json, ModelOptions, identity
 from usergym.cli.running import Collection, check_writable, outcomes
 from usergym.cli.tables import show_generated, show_plan
-from usergym.data.domain import Domain, conversation_row, read_domain
+from usergym.data.domain import Domain, DomainFile, conversation_row, read_domain
 from usergym.data.rows import Writer
 from usergym.data.synthesize import Synthesis, seat_fixed_replies, seat_fixed_replies_or
 from usergym.environments.base import Environment
@@ -96,6 +96,7 @@ def generate(
     """
     if n_samples < 1 or n_workers < 1:
         raise ValueError(f"--n-samples is {n_samples} and --n-workers {n_workers}; both must be at least 1")
+    file: DomainFile | None = None
     if what == "calendar":
         environment: Environment = Calendar(
             n_events=n_events,
@@ -107,7 +108,14 @@ def generate(
         )
         to_row: Callable[[Trajectory], dict[str, Any]] = calendar_row
     else:
-        environment, to_row = Domain(read_domain(Path(what)), offset), conversation_row
+        given = {"--personas": personas != "generated", "--n-traits": n_traits is not None, "--n-events": n_events != 7}
+        given |= {"--min-time": min_time != 600, "--max-time": max_time != 960}
+        if flags := [flag for flag, was in given.items() if was]:
+            raise ValueError(f"{', '.join(flags)}: only for calendar; write it in {what} instead")
+        file = read_domain(Path(what))
+        environment, to_row = Domain(file, offset), conversation_row
+        if model is None:
+            environment.check_rule_based()
     connected = Models(models)
     if plan:
         asked = {"user": model} if model else {}
@@ -128,7 +136,7 @@ def generate(
         folder,
         identity(
             verb="generate",
-            what=what,
+            what=what if file is None else file,
             n_events=n_events,
             window=[min_time, max_time],
             personas=[personas, offset, n_traits],

@@ -50,7 +50,8 @@ class Collection:
             console.print(f"\ninterrupted: what was finished is in {self.store.folder}. {how_to_resume()}")
             sys.exit(130)
         except StopRun as error:
-            raise StopRun(f"{error}\n{how_to_resume()}") from None
+            advice = "" if "again" in str(error) else f"\n{how_to_resume()}"
+            raise StopRun(f"{error}{advice}") from None
         finally:
             self.store.close()
         return time.monotonic() - started

@@ -12,12 +12,12 @@ import msgspec
 
 from usergym.environments.base import Environment, World
 from usergym.models.base import Model
-from usergym.types import Record, Task, Trajectory, stable_hash
+from usergym.types import Record, Task, Trajectory, split_of, stable_hash
 from usergym.users import persona_sources
 from usergym.users.agenda import AgendaParticipant, Step
 from usergym.users.base import Participant
 from usergym.users.persona import Persona
-from usergym.users.prompted import PromptedParticipant
+from usergym.users.prompted import PROMPT_SLOTS, PromptedParticipant, check_slots
 from usergym.users.style import style
 
 
@@ -79,12 +79,23 @@ def read_domain(path: Path) -> DomainFile:
         raise ValueError(f"{path}: {error}") from error
     if not domain.steps:
         raise ValueError(f"{path}: field 'steps': expected at least one step, found none")
+    if domain.prompt is not None:
+        try:
+            check_slots("the prompt", domain.prompt, PROMPT_SLOTS)
+        except ValueError as error:
+            raise ValueError(f"{path}: field 'prompt': {error}") from None
     for place, step in enumerate(domain.steps):
         if step.type not in domain.agenda:
             known = ", ".join(domain.agenda) or "none"
             raise ValueError(f"{path}: steps[{place}].type is {step.type!r}, which the agenda lacks; it has: {known}")
         option = domain.option(step.type)
-        for template in (option.instruction, *option.say, step.fixed_response or ""):
+        for template in (
+            option.instruction,
+            step.fixed_response or "",
+            *option.say,
+            *option.must_include,
+            *option.must_not_include,
+        ):
             _fill(template, _first_of(domain.steps), f"{path}: agenda option {step.type!r}")
     return domain
 
@@ -104,6 +115,12 @@ def _fill(template: str, params: Mapping[str, Any], where: str) -> str:
 
 class Domain(Environment):
     """Tasks of a domain file. It has no grader: it is for generating conversations."""
+
+    def check_rule_based(self) -> None:
+        """ValueError when an agenda option has no words for the rule-based user."""
+        for step in self.file.steps:
+            if not self.file.option(step.type).say:
+                raise ValueError(f"agenda option {step.type!r} has no `say`: give it wordings, or give --model")
 
     def __init__(self, file: DomainFile, offset: int = 0) -> None:
         self.file = file
@@ -131,8 +148,9 @@ class Domain(Environment):
                 if draws.random() < step.probability
             ]
             kept = steps or [self.step(self.file.steps[0], {**shared, **own[0]})]
-            data = {"persona": msgspec.to_builtins(persona), "steps": msgspec.to_builtins(kept)}
-            yield Task(key, self.file.name, data=data)
+            if split is None or split_of(key, test=0.1) == split:
+                data = msgspec.json.decode(msgspec.json.encode({"persona": persona, "steps": kept}))
+                yield Task(key, self.file.name, data=data, split=split)
 
     def step(self, step: DomainStep, params: Mapping[str, Any]) -> Step:
         option = self.file.option(step.type)

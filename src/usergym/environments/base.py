@@ -4,7 +4,6 @@ import importlib
 import inspect
 import pkgutil
 import random
-import textwrap
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, get_type_hints, runtime_checkable
 
@@ -59,7 +58,7 @@ class _ToolMethod:
         schema.pop("title", None)
         if definitions:
             schema["$defs"] = definitions
-        self.schema = Tool(function.__name__, textwrap.dedent(function.__doc__ or "").strip(), schema)
+        self.schema = Tool(function.__name__, inspect.cleandoc(function.__doc__ or ""), schema)
 
 
 def tool(by: Speaker = "assistant") -> Callable[[Callable[..., Any]], Any]:

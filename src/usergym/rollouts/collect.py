@@ -2,13 +2,16 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from contextlib import contextmanager
 
 from usergym.environments.base import Environment, JudgedInGroups
+from usergym.models.base import StopRun
 from usergym.rollouts.engine import Cast, begin, play
 from usergym.rollouts.store import Store
 from usergym.types import Task, Trajectory
+
+GRACE_SECONDS = 30.0
 
 
 async def collect(
@@ -24,7 +27,8 @@ async def collect(
     """Plays every task `repeats` times and yields the samples of one task together, as they finish.
 
     With a store, what it holds as finished is skipped and not yielded, and what was begun goes on from its
-    last turn. StopRun and cancellation end it at once; the calls in flight are lost, and nothing else.
+    last turn. Cancellation ends it at once: the calls in flight are lost, and nothing else. After a StopRun they may
+    still come in (for GRACE_SECONDS between two of them), since they are paid for.
     """
     run = _Run(environment, cast, repeats, seed, store)
     pending = run.samples(tasks)
@@ -42,22 +46,32 @@ async def collect(
 
     workers = [asyncio.create_task(work()) for _ in range(concurrency)]
     working = concurrency
+    stopped: StopRun | None = None
     try:
         with _fewer_collections():
             while working:
-                match await done.get():
-                    case None:
-                        working -= 1
-                    case BaseException() as error:
-                        raise error
-                    case group:
-                        yield group
+                async with asyncio.timeout(GRACE_SECONDS if stopped else None):
+                    outcome = await done.get()
+                if outcome is None:
+                    working -= 1
+                elif isinstance(outcome, StopRun):
+                    working -= 1
+                    stopped = stopped or outcome
+                    pending.close()
+                elif isinstance(outcome, BaseException):
+                    raise outcome
+                else:
+                    yield outcome
+    except TimeoutError:
+        assert stopped
     finally:
         for worker in workers:
             worker.cancel()
         while not done.empty():
             done.get_nowait()
         await asyncio.gather(*workers, return_exceptions=True)
+    if stopped:
+        raise stopped
 
 
 @contextmanager
@@ -83,7 +97,7 @@ class _Run:
         self.groups: dict[str, list[Trajectory]] = {}
         self.missing: dict[str, int] = {}
 
-    def samples(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, int]]:
+    def samples(self, tasks: Iterable[Task]) -> Generator[tuple[Task, int], None, None]:
         for task in tasks:
             due = [n for n in range(self.repeats) if self.is_due(f"{task.id}#{n}")]
             if due:

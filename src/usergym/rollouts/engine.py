@@ -181,10 +181,9 @@ class _Conversation:
     async def run(self, ending: str | None) -> None:
         trajectory, world, past, seated = self.trajectory, self.world, self.past, self.seated
         while trajectory.stop is None:
-            if past:
+            self.drop_verdicts_nobody_asks_for()
+            if past and past[0].speaker != "judge":
                 turn = past.popleft()
-                if turn.speaker == "judge":
-                    continue  # a verdict this world no longer asks for
                 self.speaker = turn.speaker
                 self.enter(turn, past=True)
             elif ending:
@@ -197,6 +196,7 @@ class _Conversation:
                 trajectory.stop = stop
                 break
             else:
+                past.clear()  # what is recorded does not fit what is said from here on
                 turn = self.enter(await seated[self.speaker].speak(trajectory.view(self.speaker)))
             if turn.stop:
                 trajectory.stop = turn.stop
@@ -207,6 +207,11 @@ class _Conversation:
                 await world.hears(self.speaker, said)
                 self.speaker = OTHER[self.speaker]
             trajectory.stop = world.stop
+
+    def drop_verdicts_nobody_asks_for(self) -> None:
+        """Those behind the last thing that was said are kept: `score` asks for them."""
+        while self.past and self.past[0].speaker == "judge" and any(turn.speaker != "judge" for turn in self.past):
+            self.past.popleft()
 
     async def call(self, turn: Turn) -> Turn:
         """Runs the turn's tool calls; the turn, with what it passed to the other side."""

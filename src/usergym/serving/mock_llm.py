@@ -215,7 +215,7 @@ class MockServer:
         if self.respond is not None:
             message = message_of(self.respond(request))
         else:
-            if schema and "USER_MESSAGE" in (schema.get("properties") or {}):
+            if schema and "USER_MESSAGE" in (schema.get("properties") or {}) and "USER_MESSAGE" in said(request):
                 text = user_message(said(request))
             words = text if schema is None else msgspec.json.encode(instance(schema, text)).decode()
             message = message_of(words)

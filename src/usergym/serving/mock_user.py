@@ -15,7 +15,8 @@ def user_message(prompt: str) -> str:
     goal = prompt.rpartition("for:\n")[2] or prompt
     event_id = _EVENT_ID.search(goal)
     if event_id is None:
-        return SMALL_TALK
+        wish = goal.strip().partition("\n")[0]
+        return SMALL_TALK if "Chat" in wish else f"Hello, this is about: {wish.partition(' ')[2] or wish}"
     name = _QUOTED.search(goal)
     event = f"{name[1]} (event id: {event_id[1]})" if name else f"the event (event id: {event_id[1]})"
     if timing := _TIMING.search(goal):

@@ -79,7 +79,7 @@ class PromptedParticipant:
         self.history = history
         self.seed = seed
         self.hidden = hidden
-        _check_slots("the prompt", self.prompt, PROMPT_SLOTS)
+        check_slots("the prompt", self.prompt, PROMPT_SLOTS)
         sentences = default_agenda() if agenda is None else agenda
         self.goals = [_goal(place, step, sentences) for place, step in enumerate(steps)]
         self.instructions = [line.strip("- ") for line in self.prompt.splitlines() if "{" not in line]
@@ -178,11 +178,11 @@ def _goal(place: int, step: Step, sentences: Mapping[str, str]) -> str:
     slots: dict[str, Any] = dict(step.params)
     if "constraint" in slots and "{constraint_meaning}" in template:
         slots["constraint_meaning"] = read_constraint(str(slots["constraint"])).meaning()
-    _check_slots(f"the agenda of {where}", template, tuple(slots), required=False)
+    check_slots(f"the agenda of {where}", template, tuple(slots), required=False)
     return template.format_map(slots)
 
 
-def _check_slots(what: str, template: str, known: Sequence[str], required: bool = True) -> None:
+def check_slots(what: str, template: str, known: Sequence[str], required: bool = True) -> None:
     try:
         slots = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
     except ValueError as error:
