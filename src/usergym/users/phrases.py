@@ -158,6 +158,8 @@ class Wording:
         template = say if isinstance(say, str) else random.choice(say)
         said = re.sub(r"\{(\w{1,64})\}", lambda slot: str(params.get(slot[1], slot[0])), self._said(template))
         frame: str = random.choice(grammar("manners")["generic"][self.style.politeness])
+        if frame != "{say}" and said[-1:] not in (".", "!", "?"):
+            said += "?" if said.partition(" ")[0].lower() in ("can", "could", "would", "will", "may") else "."
         return frame.replace("{say}", said)
 
     def _dressed(self, core: str, table: Mapping[str, Any], random: Random, name: str) -> str:
