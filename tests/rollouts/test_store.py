@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.rollouts.test_engine import Parrot
 from tests.rollouts.toy import CountingEnvironment, Rivals, task
 from usergym.environments.base import Environment, World
-from usergym.models.base import ModelError, Reply, StopRun
+from usergym.models.base import BudgetSpent, ModelError, Reply, StopRun
 from usergym.rollouts.collect import collect
-from usergym.rollouts.engine import Cast, seat_model, seat_oracle
+from usergym.rollouts.engine import Cast, begin, seat_model, seat_oracle
 from usergym.rollouts.store import RunRefused, Store, read_failures, read_trajectories
 from usergym.types import Message, Sampling, Task, Tool, Trajectory
 
@@ -108,7 +109,7 @@ def test_calls_in_flight_at_a_stop_still_come_in(tmp_path: Path) -> None:
     class Spent(Parrot):
         async def reply(self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling) -> Reply:
             if len(self.asked) == 10:
-                raise StopRun("the budget is spent")
+                raise BudgetSpent("the budget is spent")
             reply = await super().reply(messages, tools, sampling)
             await asyncio.sleep(0.05)
             return reply
@@ -165,11 +166,68 @@ def test_a_torn_last_line_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_another_configuration_is_refused_with_the_difference(tmp_path: Path) -> None:
-    Store.open(tmp_path, {"model": "x", "sampling": {"temperature": 0.5}}, {"concurrency": 1}).close()
+    Store.open(tmp_path, {"model": "y"}).close()  # nothing was played under this one
+    store = Store.open(tmp_path, {"model": "x", "sampling": {"temperature": 0.5}}, {"concurrency": 1})
+    store.finish([begin(task(), 0, 0)])
+    store.close()
     Store.open(tmp_path, {"model": "x", "sampling": {"temperature": 0.5}}, {"concurrency": 9}).close()
     with pytest.raises(RunRefused, match=r"sampling\.temperature was 0\.5, now 0\.7"):
         Store.open(tmp_path, {"model": "x", "sampling": {"temperature": 0.7}})
     Store.open(tmp_path, {"model": "x", "sampling": {"temperature": 0.7}}, fresh=True).close()
+
+
+def test_a_task_that_changed_under_its_id_is_refused(tmp_path: Path) -> None:
+    gather(tmp_path, tasks(2), Cast(seat_oracle))
+    changed = msgspec.structs.replace(tasks(2)[1], data={"number": 1, "n": 5})
+    with pytest.raises(RunRefused, match="is not what it was"):
+        gather(tmp_path, [changed], Cast(seat_oracle))
+
+
+def test_other_files_of_the_folder_are_left_alone(tmp_path: Path) -> None:
+    mine = {"notes.jsonl": '{"my": "notes"}', "journal-mine.jsonl": "x", "data.jsonl": "{}\n"}
+    for name, text in mine.items():
+        (tmp_path / name).write_text(text)
+    for fresh in (False, True):
+        Store.open(tmp_path, {}, fresh=fresh).close()
+        assert {name: (tmp_path / name).read_text() for name in mine} == mine
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "garbage"])
+def test_a_damaged_run_is_named_with_the_remedy(tmp_path: Path, text: str) -> None:
+    gather(tmp_path, tasks(1), Cast(seat_model(Parrot([ModelError("unavailable", "x")]))))
+    config = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(RunRefused, match=r"config\.json.*--fresh"):
+        Store.open(tmp_path, {"model": "x"})
+    (tmp_path / "config.json").write_text(config)
+    with (tmp_path / "failures.jsonl").open("a") as file:
+        file.write("\nnot json\n")
+    with pytest.raises(ValueError, match=r"failures\.jsonl:3: .*take the line out"):
+        Store.open(tmp_path, {"model": "x"})
+
+
+def test_a_reward_that_is_none_is_a_failure_of_its_conversation_only(tmp_path: Path) -> None:
+    class Wrong(CountingEnvironment):
+        def start(self, of: Task) -> World:
+            world = super().start(of)
+            if of.data["number"] == 1:
+                world.rewards.append(5)  # type: ignore[arg-type]
+            return world
+
+    groups = gather(tmp_path, tasks(3), Cast(seat_oracle), Wrong())
+    assert sorted(str(group[0].error and group[0].error.kind) for group in groups) == ["None", "None", "environment"]
+    assert len(list(read_trajectories(tmp_path))) == 2
+
+
+class Sleepy(Parrot):
+    async def reply(self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling) -> Reply:
+        await asyncio.sleep(0.01)
+        return await super().reply(messages, tools, sampling)
+
+
+def test_two_tasks_of_one_id_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="two tasks have the id"):
+        gather(tmp_path, tasks(1) * 2, Cast(seat_model(Sleepy())), repeats=2)
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:

@@ -40,5 +40,8 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
+    except ValueError as error:  # of options that are made from flags; a verb tells its own
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     except BrokenPipeError:
         sys.exit(141)

@@ -24,7 +24,7 @@ def told_in_one_line(verb: Callable[P, int | None]) -> Callable[P, None]:
         except (RunRefused, LookupError, ValueError, OSError) as error:
             if isinstance(error, (KeyError, IndexError, BrokenPipeError, UnicodeError)):
                 raise
-            _say("error", error)
+            _say("error", _told(error))
             sys.exit(1)
         if status:
             sys.exit(status)
@@ -32,7 +32,15 @@ def told_in_one_line(verb: Callable[P, int | None]) -> Callable[P, None]:
     return wrapped
 
 
-def _say(kind: str, error: BaseException) -> None:
+def _told(error: Exception) -> object:
+    """An error of the operating system with its path and what to do, where nobody has said it better."""
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; check the path, and that there is room"
+    return error
+
+
+def _say(kind: str, error: object) -> None:
     from rich.console import Console
 
     Console(stderr=True, soft_wrap=True).print(f"[bold red]{kind}:[/] ", end="")

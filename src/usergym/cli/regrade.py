@@ -16,9 +16,9 @@ from usergym.cli.tables import console, print_json, show_skipped
 from usergym.data.convert import read_conversations
 from usergym.data.rows import Skipped
 from usergym.data.tasks import read_tasks
-from usergym.environments.base import Environment, RowError, load
+from usergym.environments.base import Environment, RowError, load, names
 from usergym.rollouts.engine import Cast, play
-from usergym.rollouts.store import Store
+from usergym.rollouts.store import RunRefused, Store
 from usergym.types import Task, Trajectory, Turn
 
 
@@ -40,7 +40,6 @@ def regrade(
     env: str | None = None,
     tasks: Path | None = None,
     out: str | None = None,
-    resume: Annotated[bool, Parameter(negative="--fresh")] = True,
     skip_bad: Annotated[bool, Parameter(negative="")] = False,
     show: int = 20,
     json: Json = False,
@@ -63,9 +62,8 @@ def regrade(
     tasks
         Rows with the ground truth, where the recording lacks it; matched by what was said before the reply.
     out
-        New run folder; a bare name means runs/NAME. Default: runs/<source>-regraded.
-    resume
-        Go on where an earlier regrade stopped, or start over.
+        New run folder; a bare name means runs/NAME. Default: runs/<source>-regraded. An earlier regrade there is
+        replaced.
     skip_bad
         Leave out rows that cannot be read, count and list them.
     show
@@ -78,20 +76,21 @@ def regrade(
     first = next(recorded, None)
     if first is None:
         raise ValueError(f"{source} holds no conversations")
+    if env is None and first.task.env not in names():
+        raise ValueError(f"{source} was recorded in {first.task.env!r}; name the environment that grades it with --env")
     environment = load(env or first.task.env)
     known = _Known(environment, tasks) if tasks else None
     folder = run_folder(out, f"{source.parent.name if source.name == 'trajectories.jsonl' else source.stem}-regraded")
-    store = Store.open(folder, identity(verb="regrade", env=env or first.task.env), {"source": str(source)}, not resume)
+    store = _new_run(folder, source, env or first.task.env)
     outcomes: list[Outcome] = []
     try:
         with progress("regrading", None) as advance:
             for trajectory in _with(first, recorded):
                 again = _again(environment, trajectory, known)
-                if not store.is_finished(again.id):
-                    if again.error:
-                        store.fail(again, 0)
-                    else:
-                        store.finish([again])
+                if again.error:
+                    store.fail(again, 0)
+                else:
+                    store.finish([again])
                 outcomes.append(Outcome(again.id, trajectory.reward(), again.reward(), _reason(again)))
                 advance([again], 1)
     finally:
@@ -99,6 +98,17 @@ def regrade(
     show_skipped(skipped, json)
     _show(outcomes, folder, show, json)
     return 0 if any(outcome.now is not None for outcome in outcomes) else 1
+
+
+def _new_run(folder: Path, source: Path, env: str) -> Store:
+    """An earlier regrade may be replaced, since it costs nothing; another run is not."""
+    config = folder / "config.json"
+    if (folder / "trajectories.jsonl").exists():
+        if folder.resolve() in (source.resolve(), source.resolve().parent):
+            raise RunRefused(f"{folder} is what is read; give another --out")
+        if not config.exists() or '"verb": "regrade"' not in config.read_text():
+            raise RunRefused(f"{folder} holds another run, which no regrade replaces; give another --out")
+    return Store.open(folder, identity(verb="regrade", env=env), {"source": str(source)}, fresh=True)
 
 
 def _with(first: Trajectory, rest: Iterator[Trajectory]) -> Iterator[Trajectory]:

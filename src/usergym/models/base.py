@@ -45,3 +45,7 @@ class StopRun(BaseException):
 
     A BaseException, so that what turns a broken conversation into data does not catch it.
     """
+
+
+class BudgetSpent(StopRun):
+    """No further call may be made; those in flight are paid for and may still come in."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from usergym.models.base import Model, Reply, StopRun
+from usergym.models.base import BudgetSpent, Model, Reply
 from usergym.models.prices import Price, Prices, find, load
 from usergym.types import Message, Sampling, Tool, Usage
 
@@ -43,7 +43,7 @@ class Budget:
             )
 
     def request(self) -> None:
-        """Counts a request that is about to be sent. StopRun when the budget is spent."""
+        """Counts a request that is about to be sent. BudgetSpent when the budget is spent."""
         self._check("requests", self.requests, self.max_requests)
         self._check("tokens", self.tokens, self.max_tokens)
         self._check("cost", self.cost, self.max_cost)
@@ -56,7 +56,7 @@ class Budget:
 
     def _check(self, what: str, spent: float, limit: float | None) -> None:
         if limit is not None and spent >= limit:
-            raise StopRun(
+            raise BudgetSpent(
                 f"the budget is spent (--max-{what} {limit:g}): {self.requests:,} requests, {self.tokens:,} tokens, "
                 f"${self.cost:.4f}; run the same command with a larger --max-{what} to go on from here"
             )

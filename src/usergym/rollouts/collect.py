@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from contextlib import contextmanager
 
 from usergym.environments.base import Environment, JudgedInGroups
-from usergym.models.base import StopRun
+from usergym.models.base import BudgetSpent
 from usergym.rollouts.engine import Cast, begin, play
 from usergym.rollouts.store import Store
 from usergym.types import Task, Trajectory
@@ -27,8 +27,8 @@ async def collect(
     """Plays every task `repeats` times and yields the samples of one task together, as they finish.
 
     With a store, what it holds as finished is skipped and not yielded, and what was begun goes on from its
-    last turn. Cancellation ends it at once: the calls in flight are lost, and nothing else. After a StopRun they may
-    still come in (for GRACE_SECONDS between two of them), since they are paid for.
+    last turn. StopRun and cancellation end it at once: the calls in flight are lost, and nothing else. After a spent
+    budget they may still come in (for GRACE_SECONDS between two of them), since they are paid for.
     """
     run = _Run(environment, cast, repeats, seed, store)
     pending = run.samples(tasks)
@@ -46,7 +46,7 @@ async def collect(
 
     workers = [asyncio.create_task(work()) for _ in range(concurrency)]
     working = concurrency
-    stopped: StopRun | None = None
+    stopped: BudgetSpent | None = None
     try:
         with _fewer_collections():
             while working:
@@ -54,7 +54,7 @@ async def collect(
                     outcome = await done.get()
                 if outcome is None:
                     working -= 1
-                elif isinstance(outcome, StopRun):
+                elif isinstance(outcome, BudgetSpent):
                     working -= 1
                     stopped = stopped or outcome
                     pending.close()
@@ -99,16 +99,20 @@ class _Run:
 
     def samples(self, tasks: Iterable[Task]) -> Generator[tuple[Task, int], None, None]:
         for task in tasks:
-            due = [n for n in range(self.repeats) if self.is_due(f"{task.id}#{n}")]
+            if not isinstance(task, Task):
+                raise TypeError(f"{type(self.environment).__name__} gave {task!r:.80} as a task; it must be a Task")
+            due = [n for n in range(self.repeats) if self.is_due(task, n)]
+            if due and task.id in self.missing:
+                raise ValueError(f"two tasks have the id {task.id!r}; every task needs an id of its own")
             if due:
                 self.missing[task.id] = len(due)
                 self.groups[task.id] = []
             for sample in due:
                 yield task, sample
 
-    def is_due(self, trajectory_id: str) -> bool:
+    def is_due(self, task: Task, sample: int) -> bool:
         store = self.store
-        return store is None or not (store.is_finished(trajectory_id) or store.is_given_up(trajectory_id))
+        return store is None or not (store.is_finished(task, sample) or store.is_given_up(f"{task.id}#{sample}"))
 
     async def one(self, task: Task, sample: int) -> list[Trajectory]:
         """Plays one sample; the whole group of its task once it is the last of it."""

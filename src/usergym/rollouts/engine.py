@@ -11,7 +11,7 @@ import msgspec
 
 from usergym.environments.base import Environment, JudgeError, RowError, Say, World
 from usergym.models.base import Model, ModelError
-from usergym.types import OTHER, Failure, Message, Sampling, Seat, Speaker, Task, Trajectory, Turn, stable_hash
+from usergym.types import OTHER, Failure, Message, Reward, Sampling, Seat, Speaker, Task, Trajectory, Turn, stable_hash
 from usergym.users.base import ModelParticipant, Participant, SimulatorError
 
 ONE_AT_A_TIME = "Not delivered: only one message a turn reaches the other side. Send this one in your next turn."
@@ -108,6 +108,8 @@ async def play(
             await conversation.seat(environment, attempt)
             await conversation.run(ending)
             trajectory.rewards = [*conversation.world.rewards, *await conversation.world.score()]
+            if strange := [each for each in trajectory.rewards if not isinstance(each, Reward)]:
+                raise TypeError(f"score() gave {strange[0]!r:.80} as a reward; it must be a Reward")
     except Exception as error:
         trajectory.rewards = []
         trajectory.stop = None

@@ -7,8 +7,10 @@ or undone.
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -17,10 +19,12 @@ import msgspec
 
 from usergym import __version__
 from usergym.models.base import StopRun
-from usergym.types import Record, Trajectory, Turn, stable_hash
+from usergym.types import Record, Task, Trajectory, Turn, stable_hash
 
 SEGMENT_BYTES = 64 * 2**20
 ATTEMPTS = 3
+_LOGS = ("trajectories.jsonl", "failures.jsonl")
+_JOURNAL = re.compile(r"journal-\d+\.jsonl")
 
 
 class _Entry(Record, frozen=True):
@@ -55,15 +59,18 @@ class _TaskId(msgspec.Struct):
     id: str
 
 
+_decode_task_id = msgspec.json.Decoder(_TaskId).decode
+
+
 class _TrajectoryId(msgspec.Struct):
     """As little of a trajectory as says which one it is."""
 
-    task: _TaskId
+    task: msgspec.Raw
     sample: int
 
     @property
     def id(self) -> str:
-        return f"{self.task.id}#{self.sample}"
+        return f"{_decode_task_id(self.task).id}#{self.sample}"
 
 
 class _FailedId(msgspec.Struct):
@@ -94,10 +101,27 @@ def _lines(path: Path, decode: Callable[[bytes], T]) -> Iterator[T]:
         for number, line in enumerate(file, 1):
             if line.isspace():
                 continue
-            try:
-                yield decode(line)
-            except msgspec.MsgspecError as error:
-                raise ValueError(f"{path}:{number}: {error}") from error
+            yield _decode_line(line, decode, path, number)
+
+
+def _decode_line(line: bytes, decode: Callable[[bytes], T], path: Path, number: int) -> T:
+    try:
+        return decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}:{number}: {error}; take the line out, or start over with --fresh") from error
+
+
+def _own_files(folder: Path) -> list[Path]:
+    """Nothing else in the folder is touched."""
+    return sorted(path for path in folder.glob("*.jsonl") if path.name in _LOGS or _is_journal(path))
+
+
+def _is_journal(path: Path) -> bool:
+    return path.is_file() and _JOURNAL.fullmatch(path.name) is not None
+
+
+def _hash(data: bytes | msgspec.Raw) -> int:
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
 
 
 class _Log:
@@ -153,12 +177,13 @@ class Store:
         self.notes: list[str] = []
         """What a person should know about how the run was found."""
         self._lock = lock
-        self._finished: set[int] = set()
+        self._finished: dict[int, int] = {}
+        """Of each finished conversation: a hash of its id, and one of its task."""
         self._open: dict[str, dict[int, Turn]] = {}
         self._ended: dict[str, str] = {}
         self._failed: dict[str, tuple[int, int]] = {}
         """Of each failed conversation: where its last line begins, and how many attempts were made."""
-        for path in sorted(folder.glob("*.jsonl")):
+        for path in _own_files(folder):
             if torn := set_torn_line_aside(path):
                 self.notes.append(f"set aside a torn last line of {torn} bytes in {path.name}.torn")
         self._trajectories = _Log(folder / "trajectories.jsonl")
@@ -192,8 +217,9 @@ class Store:
             raise RunRefused(f"another process is writing to {folder}; wait for it, or give another --out") from None
         try:
             if fresh:
-                for path in (*folder.glob("*.jsonl"), *folder.glob("*.torn"), folder / "config.json"):
+                for path in (*_own_files(folder), folder / "config.json", folder / "metrics.json"):
                     path.unlink(missing_ok=True)
+                    path.with_name(path.name + ".torn").unlink(missing_ok=True)
             _settle_config(folder, identity, settings or {})
             return cls(folder, lock)
         except BaseException:
@@ -201,13 +227,13 @@ class Store:
             raise
 
     def _recover(self) -> None:
-        for trajectory in _lines(self._trajectories.path, _decode_id):
-            self._finished.add(stable_hash(trajectory.id))
+        for line in _lines(self._trajectories.path, _decode_id):
+            self._finished[stable_hash(line.id)] = _hash(line.task)
         self._index_failures()
-        segments = sorted(self.folder.glob("journal-*.jsonl"), key=_segment_number)
+        segments = sorted((path for path in _own_files(self.folder) if _is_journal(path)), key=_segment_number)
         for path in segments:
             for entry in _lines(path, _decode_entry):
-                if not (self.is_finished(entry.id) or self.is_given_up(entry.id)):
+                if not (stable_hash(entry.id) in self._finished or self.is_given_up(entry.id)):
                     self._open.setdefault(entry.id, {}).update(enumerate(entry.turns, entry.at))
                     if entry.ended:
                         self._ended[entry.id] = entry.ended
@@ -224,9 +250,10 @@ class Store:
     def _index_failures(self) -> None:
         with self._failures.path.open("rb") as file:
             place = 0
-            for line in file:
-                failed = _decode_failed_id(line)
-                self._failed[failed.trajectory.id] = (place, failed.attempt + 1)
+            for number, line in enumerate(file, 1):
+                if not line.isspace():
+                    failed = _decode_line(line, _decode_failed_id, self._failures.path, number)
+                    self._failed[failed.trajectory.id] = (place, failed.attempt + 1)
                 place += len(line)
 
     def _start_segment(self, number: int) -> None:
@@ -239,8 +266,15 @@ class Store:
         """Conversations that were finished when the run was opened."""
         return len(self._finished)
 
-    def is_finished(self, trajectory_id: str) -> bool:
-        return stable_hash(trajectory_id) in self._finished
+    def is_finished(self, task: Task, sample: int) -> bool:
+        """RunRefused when it was finished as another task of the same id."""
+        known = self._finished.get(stable_hash(f"{task.id}#{sample}"))
+        if known is not None and known != _hash(_encoder.encode(task)):
+            raise RunRefused(
+                f"task {task.id!r} is not what it was when {self.folder} played it; "
+                "give another folder (--out, --output), or --fresh to start over"
+            )
+        return known is not None
 
     def is_given_up(self, trajectory_id: str) -> bool:
         """Failed as often as it is tried."""
@@ -315,15 +349,16 @@ def _segment_number(path: Path) -> int:
 def _settle_config(folder: Path, identity: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     path = folder / "config.json"
     wanted = msgspec.json.decode(msgspec.json.encode(identity))
+    empty = not any(log.stat().st_size for log in _own_files(folder))
     if path.exists():
-        found = msgspec.json.decode(path.read_bytes())["identity"]
-        if changed := _differences(found, wanted):
+        found = _identity(path)
+        if not empty and (changed := _differences(found, wanted)):
             raise RunRefused(
                 f"{folder} was made with another configuration: {'; '.join(changed)}. "
-                "Give another --out, or --fresh to start over"
+                "Give another folder (--out, --output), or --fresh to start over"
             )
-    elif (folder / "trajectories.jsonl").exists():
-        raise RunRefused(f"{folder} holds trajectories but no config.json; give another --out, or --fresh")
+    elif not empty:
+        raise RunRefused(f"{folder} holds a run but no config.json; give another folder (--out, --output), or --fresh")
     config = {
         "identity": wanted,
         "fingerprint": f"{stable_hash(msgspec.json.encode(wanted, order='sorted').decode()):016x}",
@@ -332,8 +367,23 @@ def _settle_config(folder: Path, identity: Mapping[str, Any], settings: Mapping[
     }
     text = msgspec.json.format(msgspec.json.encode(config), indent=2)
     draft = path.with_suffix(".json.tmp")
-    draft.write_bytes(text + b"\n")
-    draft.replace(path)
+    try:
+        draft.write_bytes(text + b"\n")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise RunRefused(f"cannot write {path}: {error.strerror}; make room, or give another folder") from error
+
+
+def _identity(path: Path) -> Any:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Config).identity
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+        raise RunRefused(f"{path} cannot be read ({error}); give another folder, or --fresh to start over") from error
+
+
+class _Config(msgspec.Struct):
+    identity: dict[str, Any]
 
 
 def _differences(found: Any, wanted: Any, at: str = "") -> list[str]:
