@@ -2,8 +2,10 @@ import json
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -189,3 +191,83 @@ def test_kill_9_of_generate_and_rollout_loses_nothing_and_pays_only_the_calls_in
     assert len(made) == len(played) == len((tmp_path / "c.jsonl").read_text().splitlines()) == 20
     paid = sum(t.usage().calls for t in made + played)
     assert paid <= calls <= paid + kills * in_flight
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("rollout", "--limit", 0), "--limit"),
+        (("rollout", "--offset", -2), "--offset"),
+        (("rollout", "--deadline", "nan"), "--deadline"),
+        (("rollout", "--retries", -1), "--retries"),
+        (("rollout", "--max-seconds", 0), "--max-seconds"),
+        (("rollout", "--tasks", "nope.jsonl"), "nope.jsonl"),
+        (("rollout", "--tasks", "c.jsonl", "--model", "oracle", "--output", "c.jsonl"), "different files"),
+        (("check", "nope.jsonl"), "nope.jsonl"),
+        (("convert", "nope.jsonl", "out.jsonl"), "nope.jsonl"),
+        (("report", "runs/nope"), "runs/nope"),
+        (("mock-llm", "--port", 99999), "99999"),
+        (("mock-llm", "--error-rate", 5), "error_rate"),
+        (("generate", "calendar", "--personas", "nope.jsonl", "--output", "new.jsonl"), "nope.jsonl"),
+        (("generate", "nope.toml"), "nope.toml"),
+        (("generate", "calendar", "--output", "c.jsonl"), "c.jsonl"),
+        (("regrade", "nope.jsonl"), "nope.jsonl"),
+        (("play", "chess"), "calendar"),
+        (("envs", "chess"), "calendar"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, arguments: tuple, told: str) -> None:
+    made = conversations(tmp_path, 2)
+    before = made.read_bytes()
+    (tmp_path / "c.jsonl.run/config.json").unlink()
+    done = usergym(tmp_path, *arguments, fails=True)
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+    assert made.read_bytes() == before
+
+
+def test_a_key_refused_in_the_middle_stops_the_run_at_once(tmp_path: Path) -> None:
+    calls = []
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            calls.append(1)
+            number = len(calls)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            time.sleep(0.05)
+            status, body = 200, b'{"choices":[{"message":{"role":"assistant","content":"hm"},"finish_reason":"stop"}]}'
+            if number == 25:
+                status, body = 401, b"{}"
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/v1/m"
+    run = ("rollout", "--env", "calendar:until=end", "--model", url, "--limit", 20, "--concurrency", 4, "--out", "run")
+    done = usergym(tmp_path, *run, fails=True)
+    server.shutdown()
+    assert "401" in done.stderr
+    assert done.returncode == 3
+    assert len(calls) <= 25 + 4
+
+
+def test_a_full_disk_is_told_with_path_and_remedy(tmp_path: Path) -> None:
+    conversations(tmp_path, 40)
+    usergym(tmp_path, "rollout", "--tasks", "c.jsonl", "--model", "oracle", "--out", "run")
+    for verb in (
+        ("export", "runs/run", "--n-val", 0, "--train", "t.json"),
+        ("convert", "runs/run", "t.jsonl", "--to", "sharegpt"),
+        ("report", "runs/run", "--output", "t.html"),
+    ):
+        limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 4; exec "$@"', "bash", *command(*verb)]
+        done = subprocess.run(limited, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "t." in done.stderr
+        assert "room" in done.stderr
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]

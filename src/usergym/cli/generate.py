@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import Models, resolved
-from usergym.cli.options import Json, ModelOptions, identity
+from usergym.cli.options import Json, ModelOptions, at_least, identity
 from usergym.cli.running import Collection, check_writable, outcomes
 from usergym.cli.tables import show_generated, show_plan
 from usergym.data.domain import Domain, DomainFile, conversation_row, read_domain
@@ -94,8 +94,8 @@ def generate(
     json
         Print one JSON object instead of tables.
     """
-    if n_samples < 1 or n_workers < 1:
-        raise ValueError(f"--n-samples is {n_samples} and --n-workers {n_workers}; both must be at least 1")
+    at_least(1, n_samples=n_samples, n_workers=n_workers)
+    at_least(0, offset=offset, n_traits=n_traits)
     file: DomainFile | None = None
     if what == "calendar":
         environment: Environment = Calendar(

@@ -19,4 +19,9 @@ def mock_llm(*, options: Annotated[MockOptions, Parameter(name="*")] = MockOptio
         usergym mock-llm --port 8000
         usergym mock-llm --latency 0.2 --rate-limit 0.05 --drop-rate 0.01
     """
-    run(options, announce=lambda url: print(f"serving {url} (Ctrl-C ends it)", flush=True))
+    try:
+        run(options, announce=lambda url: print(f"serving {url} (Ctrl-C ends it)", flush=True))
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {options.host}:{options.port}: {error.strerror}; give another --port"
+        ) from error

@@ -51,6 +51,19 @@ class ModelOptions:
     cache: Annotated[Path | None, Parameter(show_default=False)] = None
     """File of a response cache: the same request and draw is answered from it, free."""
 
+    def __post_init__(self) -> None:
+        at_least(0, retries=self.retries, temperature=self.temperature, max_cost=self.max_cost, top_p=self.top_p)
+        at_least(
+            1,
+            max_tokens=self.max_tokens,
+            max_requests=self.max_requests,
+            max_total_tokens=self.max_total_tokens,
+            context=self.context,
+            parallel=self.parallel,
+            threads=self.threads,
+        )
+        above_zero(deadline=self.deadline)
+
     def sampling(self) -> Sampling:
         return Sampling(self.temperature, self.top_p, self.max_tokens, reasoning_effort=self.reasoning_effort)
 
@@ -74,9 +87,25 @@ class RunOptions:
     json: Json = False
     """Print one JSON object instead of tables."""
 
+    def __post_init__(self) -> None:
+        at_least(1, limit=self.limit, concurrency=self.concurrency)
+
     def folder(self, default: str) -> Path:
         """The run folder; `default` names it where --out does not."""
         return run_folder(self.out, default)
+
+
+def at_least(least: int, **given: float | None) -> None:
+    """ValueError that names the flag. NaN is no number either."""
+    for name, value in given.items():
+        if value is not None and not value >= least:
+            raise ValueError(f"--{name.replace('_', '-')} is {value}; give {least} or more")
+
+
+def above_zero(**given: float | None) -> None:
+    for name, value in given.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"--{name.replace('_', '-')} is {value}; give more than 0")
 
 
 def run_folder(out: str | None, default: str) -> Path:

@@ -9,9 +9,10 @@ from cyclopts import Parameter
 
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import Models, resolved
-from usergym.cli.options import ModelOptions, RunOptions, identity
+from usergym.cli.options import ModelOptions, RunOptions, above_zero, at_least, identity
 from usergym.cli.running import Collection, check_writable, outcomes
 from usergym.cli.tables import show_plan, show_skipped, show_summary
+from usergym.data.convert import refuse_itself
 from usergym.data.formats import graded
 from usergym.data.rows import Skipped, Writer
 from usergym.data.tasks import read_tasks
@@ -78,8 +79,9 @@ def rollout(
     skip_bad
         Leave out rows that cannot be read, count and list them; otherwise the first one ends the run.
     """
-    if run.concurrency < 1 or repeats < 1 or (run.limit is not None and run.limit < 1):
-        raise ValueError("--concurrency, --repeats and --limit must be at least 1")
+    at_least(1, repeats=repeats, max_replies=max_replies)
+    at_least(0, offset=offset)
+    above_zero(max_seconds=max_seconds)
     environment = load(env)
     skipped = Skipped()
     limit = run.limit or (None if tasks else 100)
@@ -108,6 +110,8 @@ def rollout(
         limits=Limits(max_replies, seconds=max_seconds),
     )
     if output:
+        if tasks:
+            refuse_itself(tasks, output)
         check_writable(output)
     store = Store.open(
         run.folder(f"{env}-{model.rsplit('/', 1)[-1]}"),

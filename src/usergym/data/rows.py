@@ -260,9 +260,13 @@ class Writer:
     def close(self) -> None:
         if self._file.closed:
             return
-        if self.kind == ".json":
-            self._file.write(b"\n]\n" if self.rows else b"[]\n")
-        self._file.close()
+        try:
+            if self.kind == ".json":
+                self._file.write(b"\n]\n" if self.rows else b"[]\n")
+            self._file.close()
+        except OSError as error:
+            self.discard()
+            raise OSError(f"cannot write {self.path}: {error.strerror}; make room and run again") from error
         if self.kind == ".parquet":
             try:
                 _to_parquet(self._draft, self.path)
@@ -273,7 +277,8 @@ class Writer:
 
     def discard(self) -> None:
         """What is not whole does not appear; lines that were streamed stay."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what could not be written is thrown away
+            self._file.close()
         if self._draft != self.path:
             self._draft.unlink(missing_ok=True)
 

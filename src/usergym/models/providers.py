@@ -157,6 +157,10 @@ def connect(
         local = LocalModel.load(address.model, context=context, parallel=parallel, threads=threads)
         return local if budget is None else BudgetedModel(local, budget)
     key = key_of(address)
+    if key.value and urlsplit(address.base_url).username:
+        raise StopRun(
+            f"{address.name}: the URL has a user and {key.variable} holds a key, and only one can be sent; drop one"
+        )
     if address.provider == "anthropic":
         from usergym.models.anthropic import AnthropicModel
 

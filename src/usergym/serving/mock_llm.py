@@ -83,6 +83,8 @@ class MockOptions:
         if any(not 0 <= getattr(self, rate) <= 1 for rate in rates) or sum(getattr(self, r) for r in rates) > 1:
             given = ", ".join(f"{rate}={getattr(self, rate):g}" for rate in rates)
             raise ValueError(f"{given}; each is a share of requests, together at most 1")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port is {self.port}; expected 0 (any free one) to 65535")
         if self.reply not in ("fixed", "echo", "computed"):
             raise ValueError(f"reply is {self.reply!r}; expected fixed, echo or computed")
 

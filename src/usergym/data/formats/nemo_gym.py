@@ -191,6 +191,8 @@ def expected_fields(task: Task, heard: int) -> Mapping[str, Any] | None:
     """What the verifier needs by the task's data: the calendar's state after that message, else the data of the
     row that the task came from."""
     states = task.data.get("expected_calendar_states")
+    if states is not None and not isinstance(states, list):
+        raise RowError("expected_calendar_states", "a list of states", states)
     state = states[min(heard, len(states)) - 1] if states else task.data.get("exp_cal_state")
     if states is not None or "exp_cal_state" in task.data:
         return {"exp_cal_state": state} if state else None
