@@ -59,9 +59,7 @@ def show_summary(summary: Summary, folder: Path, seconds: float, as_json: bool) 
         if counts:
             console.print(f"{what}: " + ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
     if summary.errors:
-        console.print(
-            f"failed conversations, with their reasons: {folder / 'failures.jsonl'}; run again for what has attempts left (3 each)"
-        )
+        console.print(f"why they failed: {folder / 'failures.jsonl'}; run again to retry them (3 attempts in all)")
     console.print(f"trajectories: {folder / 'trajectories.jsonl'}")
 
 
