@@ -76,7 +76,8 @@ def regrade(
     first = next(recorded, None)
     if first is None:
         raise ValueError(f"{source} holds no conversations")
-    if env is None and first.task.env not in names():
+    own = source.is_dir() or source.name == "trajectories.jsonl"
+    if env is None and not own and first.task.env not in names():  # a file of others does not choose what is imported
         raise ValueError(f"{source} was recorded in {first.task.env!r}; name the environment that grades it with --env")
     environment = load(env or first.task.env)
     known = _Known(environment, tasks) if tasks else None
