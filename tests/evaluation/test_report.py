@@ -220,3 +220,10 @@ def test_values_that_nobody_had_keep_their_place_on_the_axis(tmp_path: Path) -> 
     page = page_of(tmp_path, {"a": [conversation(str(n), reward=value) for n, value in enumerate((0.1, 0.5))]})
     drawn = page[page.index("Rewards of conversations") :]
     assert re.findall(r">(0\.\d)</text>", drawn[: drawn.index("</figure>")]) == ["0.1", "0.2", "0.3", "0.4", "0.5"]
+
+
+def test_text_that_no_plot_can_hold_is_drawn_without_it(tmp_path: Path) -> None:
+    trajectory = Trajectory(Task("t\u2028", "calendar"), 0, 0, stop="a\x00b\u2029")
+    trajectory.rewards = [Reward("grade", 0.0, reason="why\u2028\x00\x1b not")]
+    write_report(tmp_path / "r.html", {"run\u2028\x00": [trajectory]})
+    assert "<svg" in (tmp_path / "r.html").read_text()

@@ -3,10 +3,12 @@
 import heapq
 from collections import Counter
 from dataclasses import dataclass, field
+from unicodedata import category
 
 from usergym.evaluation.metrics import SUCCESS, TURN_GRADE, Tallies, failed_reply, replies
 from usergym.types import Trajectory, stable_hash
 
+_NOT_DRAWN = ("Cc", "Zl", "Zp", "Cs")
 OUTCOMES = ("failed", "error", "unscored", "passed")
 """In the order in which a page shows them."""
 
@@ -16,6 +18,7 @@ class Gathered:
     """From one pass over a run; memory for a few numbers per task and for the conversations it will show."""
 
     name: str
+    """As a plot can show it: without control characters and line separators."""
     samples: int
     tallies: Tallies = field(default_factory=Tallies)
     rewards: Counter[float] = field(default_factory=Counter)
@@ -26,6 +29,9 @@ class Gathered:
     graded: bool = False
     """Whether replies were graded at all."""
     picks: dict[str, list[tuple[int, int, Trajectory]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.name = drawable(self.name)
 
     def add(self, trajectory: Trajectory) -> None:
         self.tallies.add(trajectory)
@@ -61,6 +67,10 @@ class Gathered:
                 found[outcome].append(waiting[outcome].pop()[2])
                 room -= 1
         return [one for outcome in OUTCOMES for one in found[outcome]]
+
+
+def drawable(text: str) -> str:
+    return "".join(" " if category(letter) in _NOT_DRAWN else letter for letter in text)
 
 
 def outcome_of(trajectory: Trajectory, reward: float | None) -> str:

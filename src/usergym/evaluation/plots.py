@@ -10,7 +10,7 @@ from typing import Any, Literal
 import altair
 import vl_convert
 
-from usergym.evaluation.gathered import Gathered
+from usergym.evaluation.gathered import Gathered, drawable
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
 """Told apart by people who are colour-blind, and on light and dark ground (Okabe and Ito)."""
@@ -177,7 +177,10 @@ def _survival(runs: Sequence[Gathered]) -> Any:
 
 def _counts(runs: Sequence[Gathered], field: Literal["stops", "reasons"]) -> Any:
     """Conversations by why they ended, or failed, the most frequent first."""
-    by_run = [getattr(run.tallies.whole, field) for run in runs]
+    by_run: list[Counter[str]] = [Counter() for _ in runs]
+    for run, counts in zip(runs, by_run, strict=True):
+        for why, count in getattr(run.tallies.whole, field).items():
+            counts[drawable(why)] += count
     total: Counter[str] = sum(by_run, Counter())
     shown = [reason for reason, _ in total.most_common(BARS)]
     rows = [

@@ -64,8 +64,12 @@ def write_report(path: str | Path, runs: Mapping[str, Source], title: str = "use
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.tmp")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(page, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(f"cannot write {path}: {error.strerror}; make room, or give another path") from error
 
 
 def _gather(name: str, source: Source, samples: int) -> Gathered:

@@ -11,9 +11,12 @@ import msgspec
 import pytest
 
 from usergym.environments import load
+from usergym.environments.base import RowError
 from usergym.environments.calendar import environment as Calendar
+from usergym.environments.calendar import grade
+from usergym.environments.calendar.check import validate
 from usergym.models.fake import FakeModel
-from usergym.rollouts.engine import Cast, Limits, begin, play, seat_oracle
+from usergym.rollouts.engine import Cast, Limits, begin, play, seat_idle, seat_oracle
 from usergym.types import Message, Task, Trajectory, Turn, split_of
 from usergym.users.scripted import ScriptedParticipant
 
@@ -204,3 +207,41 @@ def test_the_recorded_rollouts_of_the_example_rows_get_their_recorded_rewards() 
         assert (best.reward(), best.stop, len(best.turns)) == (1.0, "assistant_done", len(task.opening) + 1)
         assert best.seats["assistant"].system == row["responses_create_params"]["input"][0]["content"]
     assert rewards == [1.0, 0.0, 1.0, 0.0, 0.0]
+
+
+def test_idle_play_never_earns_on_own_tasks_in_any_mode_and_level() -> None:
+    for mode in ("strict", "nemo_gym"):
+        for level in ("mixed", "easy", "hard"):
+            environment = Calendar(mode=mode, level=level)
+            for task in itertools.islice(environment.tasks(), 6):
+                played = asyncio.run(play(environment, begin(task, 0, 0), Cast(seat_idle)))
+                assert played.reward() == 0.0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"user_prompts": ["hi"], "expected_calendar_states": [{}]},
+        {"user_prompts": ["hi"], "expected_calendar_states": [{"0": None}]},
+        {"responses_create_params": {"input": "hi"}, "exp_cal_state": {}},
+    ],
+)
+def test_a_row_that_expects_nothing_is_unscored_and_reported(row: dict) -> None:
+    environment = Calendar()
+    played = asyncio.run(play(environment, begin(environment.read(row), 0, 0), Cast(seat_idle)))
+    assert played.error is None
+    assert played.reward() is None
+    assert any("nothing to grade" in finding.problem for finding in validate(row))
+
+
+@pytest.mark.parametrize("field", ["persona", "profile", "events", "steps", "sample_id"])
+def test_a_field_of_a_wrong_type_is_named(field: str) -> None:
+    row = {"user_prompts": ["hi"], "expected_calendar_states": [{}], field: 7.5}
+    with pytest.raises(RowError, match=field):
+        Calendar().read(row)
+
+
+def test_a_duration_that_no_window_holds_is_the_rows_fault() -> None:
+    state = {"0": {"event_id": 0, "duration": 500, "constraint": None, "min_time": "10:00", "max_time": "16:00"}}
+    with pytest.raises(ValueError, match="duration is 500"):
+        grade("[]", state)

@@ -86,6 +86,8 @@ def _states(task: Task, field: str) -> Iterator[Finding]:
     """Every expected state: readable, its keys its events' ids, growing, solvable."""
     states: Sequence[Mapping[str, Any] | None] = task.data["expected_calendar_states"]
     before: Mapping[str, Any] = {}
+    if not any(states):
+        yield Finding(field, "no state holds an event, so there is nothing to grade")
     for place, state in enumerate(states):
         if state is None:
             continue

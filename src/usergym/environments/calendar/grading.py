@@ -129,6 +129,8 @@ def _wanted(
         raise _Unreadable(f"min_time is {min_time!r:.80}; it must be a time of day such as '10:00'")
     if latest is None:
         raise _Unreadable(f"max_time is {max_time!r:.80}; it must be a time of day such as '16:00'")
+    if length > latest - earliest:
+        raise _Unreadable(f"duration is {duration!r:.80}, longer than from {min_time} to {max_time}; none can be right")
     limits = None
     if text is not None:
         if not isinstance(text, str):
@@ -156,8 +158,13 @@ def _length(value: object) -> int | None:
 _NO_WORD = re.compile(r"[\W_]+")
 
 
+LONGEST_NAME = 1000
+
+
 def plain_name(name: str) -> str:
     """A name without what does not distinguish it: case, spacing, punctuation."""
+    if len(name) > LONGEST_NAME:
+        return name  # nobody's name for an event, and not worth folding
     return _plain_name(name) if len(name) < 200 else _plain_name.__wrapped__(name)
 
 

@@ -29,6 +29,8 @@ def read(row: Mapping[str, Any]) -> Task:
 
 def _own(row: Mapping[str, Any]) -> Task:
     task = read_task(row)
+    if task.env != "calendar":
+        raise RowError("env", "calendar", task.env)
     states = _states(task.data.get("expected_calendar_states", ...), "data.expected_calendar_states", holes=True)
     _times(task.data, "data.")
     _level(task.data, "data.")
@@ -43,6 +45,10 @@ def _own(row: Mapping[str, Any]) -> Task:
             raise RowError("data.steps", f"a list of steps ({error})", steps) from error
     elif not task.opening:
         raise RowError("data.steps", "steps, user_prompts or an opening: nobody says anything", ...)
+    _described(task.data, "data.")
+    said = len(prompts if prompts is not None else steps or ())
+    if len(states) < said:
+        raise RowError("data.expected_calendar_states", f"one state for each of {said} messages", len(states))
     return msgspec.structs.replace(task, data={**task.data, "expected_calendar_states": states})
 
 
@@ -62,7 +68,10 @@ def _conversation(row: Mapping[str, Any]) -> Task:
         raise RowError("user_intents", " or ".join(INTENTS), strange)
     _level(row, "")
     _times(row, "")
+    _described(row, "")
     sample = row.get("sample_id")
+    if not isinstance(sample, str | int | None):
+        raise RowError("sample_id", "a text or a whole number", sample)
     key = (
         sample if isinstance(sample, str) else _key(f"calendar-{'row' if sample is None else sample}", prompts, states)
     )
@@ -80,6 +89,19 @@ def _conversation(row: Mapping[str, Any]) -> Task:
             "expected_calendar_states": states,
         },
     )
+
+
+def _described(row: Mapping[str, Any], where: str) -> None:
+    """What goes with a conversation is of the type it should be."""
+    for field, kind, expected in (
+        ("persona", str, "a text"),
+        ("profile", Mapping, "an object"),
+        ("events", list, "a list of objects"),
+        ("steps", list, "a list of objects"),
+    ):
+        value = row.get(field)
+        if value is not None and not isinstance(value, kind):
+            raise RowError(where + field, expected, value)
 
 
 _KEPT = (

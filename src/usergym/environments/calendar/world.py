@@ -199,7 +199,9 @@ class CalendarWorld(World):
         talk = place < len(self.intents) and self.intents[place] == SMALL_TALK
         if environment.mode == "strict":
             state = {key: event if key in self.named else _nameless(event) for key, event in state.items()}
-        its = self.grades[place] = grade(words, state, environment.mode, self.level, list_required=not talk)
+        # The preset's `easy` lets any answer without a list pass; here only small talk may be answered so.
+        level: Level = self.level if environment.mode == "strict" or talk else "hard"
+        its = self.grades[place] = grade(words, state, environment.mode, level, list_required=not talk)
         self.reward("turn_grade", float(its.reward), weight=0.0, reason=its.reason)
         if its.parts:
             self.reward("turn_parts", sum(its.parts.values()) / len(its.parts), weight=0.0)
@@ -210,6 +212,8 @@ class CalendarWorld(World):
         """`grade`: 1 if every message was answered with the expected calendar, else 0 and why first not."""
         if self.fault:
             return [Reward("grade", None, reason=self.fault)]
+        if self.environment.mode == "strict" and not any(self.states):
+            return [Reward("grade", None, reason="nothing is expected: no state of the row holds an event")]
         reason = "pass"
         for place, state in enumerate(self.states):
             if state is not None and reason == "pass":
