@@ -29,7 +29,7 @@ def main() -> None:
         help="Train and evaluate language-model agents with simulated users.\n\n"
         "Start with: usergym demo. Every verb explains itself: usergym VERB --help.",
         version=__version__,
-        help_format="plaintext",
+        help_format="markdown" if sys.argv[1:2] and sys.argv[1] in VERBS else "plaintext",
     )
     for verb, help_text in VERBS.items():
         module = verb.replace("-", "_")

@@ -31,6 +31,7 @@ def convert(
     field `usergym` of the row, so converting back gives the same.
 
     Examples:
+
         usergym convert runs/smol/trajectories.jsonl smol.jsonl --to sharegpt
         usergym convert rollouts.jsonl rollouts.parquet --to verl
 

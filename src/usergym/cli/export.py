@@ -36,6 +36,7 @@ def export(
     conversations are left out and counted.
 
     Examples:
+
         usergym export runs/smol --n-val 20 --exclude-success
         usergym export runs/oracle --format sft --n-val 0 --train sft.jsonl
         usergym export runs/smol --format dpo --n-val 10

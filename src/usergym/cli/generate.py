@@ -55,6 +55,7 @@ def generate(
     killed goes on where it stopped when the same command is given again.
 
     Examples:
+
         usergym generate calendar --n-samples 1000
         usergym generate calendar --n-samples 100 --model openai/gpt-4o-mini --plan
         usergym generate my_domain.toml --output my_domain.jsonl

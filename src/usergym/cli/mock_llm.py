@@ -16,6 +16,7 @@ def mock_llm(*, options: Annotated[MockOptions, Parameter(name="*")] = MockOptio
     counts what it was asked at /stats. Prints its URL; Ctrl-C ends it.
 
     Examples:
+
         usergym mock-llm --port 8000
         usergym mock-llm --latency 0.2 --rate-limit 0.05 --drop-rate 0.01
     """

@@ -38,6 +38,7 @@ def play(
     """Play one conversation at the terminal, and see how it is graded.
 
     Examples:
+
         usergym play calendar
         usergym play calendar --as user --model local/smollm2
 

@@ -50,6 +50,7 @@ def regrade(
     convert`); writes a new run with the same ids.
 
     Examples:
+
         usergym regrade runs/smol --env calendar:mode=nemo_gym
         usergym regrade rollouts.jsonl --tasks rows.jsonl --env calendar:mode=nemo_gym
 

@@ -17,6 +17,7 @@ def report(*runs: Path, output: Path = Path("report.html"), title: str = "usergy
     loads nothing from elsewhere.
 
     Examples:
+
         usergym report runs/oracle runs/smol --output report.html
 
     Parameters

@@ -48,6 +48,7 @@ def rollout(
     stopped, and pays for nothing twice.
 
     Examples:
+
         usergym rollout --env calendar --model oracle --limit 20
         usergym rollout --env calendar:level=hard --tasks conversations.jsonl --model vllm/Qwen/Qwen3-8B --repeats 4
         usergym rollout --model openai/gpt-4o-mini --max-cost 1.50 --plan
