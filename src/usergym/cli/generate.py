@@ -1,6 +1,6 @@
 """`usergym generate`: persona-driven conversations, streamed to a file as they finish."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +24,8 @@ from usergym.rollouts.engine import Cast
 from usergym.rollouts.store import Store, read_trajectories
 from usergym.types import Trajectory
 from usergym.users.prompted import default_prompt
+
+ToRow = Callable[[Trajectory], dict[str, Any]]
 
 
 @told_in_one_line
@@ -97,7 +99,6 @@ def generate(
     """
     at_least(1, n_samples=n_samples, n_workers=n_workers)
     at_least(0, offset=offset, n_traits=n_traits)
-    file: DomainFile | None = None
     if what == "calendar":
         environment: Environment = Calendar(
             n_events=n_events,
@@ -107,16 +108,13 @@ def generate(
             offset=offset,
             n_traits=n_traits,
         )
-        to_row: Callable[[Trajectory], dict[str, Any]] = calendar_row
+        to_row: ToRow = calendar_row
+        source: str | DomainFile = what
     else:
         given = {"--personas": personas != "generated", "--n-traits": n_traits is not None, "--n-events": n_events != 7}
         given |= {"--min-time": min_time != 600, "--max-time": max_time != 960}
-        if flags := [flag for flag, was in given.items() if was]:
-            raise ValueError(f"{', '.join(flags)}: only for calendar; write it in {what} instead")
-        file = read_domain(Path(what))
-        environment, to_row = Domain(file, offset), conversation_row
-        if model is None:
-            environment.check_rule_based()
+        environment, source = _domain(Path(what), offset, model is None, [flag for flag, was in given.items() if was])
+        to_row = conversation_row
     connected = Models(models)
     if plan:
         asked = {"user": model} if model else {}
@@ -137,7 +135,7 @@ def generate(
         folder,
         identity(
             verb="generate",
-            what=what if file is None else file,
+            what=source,
             n_events=n_events,
             window=[min_time, max_time],
             personas=[personas, offset, n_traits],
@@ -159,21 +157,37 @@ def generate(
         concurrency=n_workers,
         total=n_samples,
     )
+    rows = _collect(collection, output, to_row)
+    summary = summarise(outcomes(folder))
+    show_generated(summary, output, rows, json)
+    return 0 if rows else 1
+
+
+def _domain(path: Path, offset: int, rule_based: bool, strange: list[str]) -> tuple[Domain, DomainFile]:
+    """`strange`: flags of the calendar that were given for a domain file."""
+    if strange:
+        raise ValueError(f"{', '.join(strange)}: only for calendar; write it in {path} instead")
+    file = read_domain(path)
+    environment = Domain(file, offset)
+    if rule_based:
+        environment.check_rule_based()
+    return environment, file
+
+
+def _collect(collection: Collection, output: Path, to_row: ToRow) -> int:
+    """Plays to the end and writes the rows of everything the run has finished, now or earlier; how many."""
+    folder = collection.store.folder
     with Writer(output) as writer:
         streams = writer.kind == ".jsonl"
-        if streams:
-            for trajectory in read_trajectories(folder):
-                writer.write(to_row(trajectory))
 
-        def on_group(group: list[Trajectory]) -> None:
-            for trajectory in group:
-                if streams and not trajectory.error:
+        def write(trajectories: Iterable[Trajectory]) -> None:
+            for trajectory in trajectories:
+                if not trajectory.error:
                     writer.write(to_row(trajectory))
 
-        collection.run(on_group)
+        if streams:
+            write(read_trajectories(folder))
+        collection.run(write if streams else lambda group: None)
         if not streams:
-            for trajectory in read_trajectories(folder):
-                writer.write(to_row(trajectory))
-    summary = summarise(outcomes(folder))
-    show_generated(summary, output, writer.rows, json)
-    return 0 if writer.rows else 1
+            write(read_trajectories(folder))
+    return writer.rows

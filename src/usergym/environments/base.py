@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, get_type_hints, runtime_checkable
 
@@ -164,21 +165,22 @@ class Idle:
         return Turn("assistant", Message("assistant", "I see."))
 
 
-class Environment:
+class Environment(ABC):
     """Stateless: one instance serves every rollout. Options come from the constructor's keywords."""
 
     name: ClassVar[str]
 
+    @abstractmethod
     def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
         """Own tasks of one split (`train`, `validation`, `test`), or of all; may not end."""
-        raise NotImplementedError  # pragma: no cover
 
     def read(self, row: Mapping[str, Any]) -> Task:
         """A task from a row of a data file. RowError names the field that is wrong."""
         return read_task(row)
 
+    @abstractmethod
     def start(self, task: Task) -> World:
-        raise NotImplementedError  # pragma: no cover
+        """A world for one conversation. RowError for a task that cannot be played."""
 
 
 @runtime_checkable
