@@ -1,6 +1,6 @@
 """A whole environment in one file: the user thinks of a number, the agent finds it by asking.
 
-python -m usergym rollout --env examples.guess_number --model oracle --limit 20 --out guess
+usergym rollout --env examples.guess_number --model oracle --limit 20 --out guess
 """
 
 from collections.abc import Iterator, Sequence

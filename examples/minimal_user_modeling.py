@@ -9,13 +9,13 @@ import json
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from usergym.data.domain import AgendaOption, Domain, DomainFile, DomainStep, PersonaSource, conversation_row
 from usergym.data.synthesize import Synthesis, seat_fixed_replies
 from usergym.models.providers import connect
 from usergym.rollouts.collect import collect
 from usergym.rollouts.engine import Cast
+from usergym.types import Trajectory
 
 PERSONAS = (
     "A busy marketing manager who keeps messages short",
@@ -34,13 +34,23 @@ steps = tuple(DomainStep("schedule", event, fixed_response="Done! {name} is on y
 domain = Domain(DomainFile("minimal", steps, {"schedule": schedule}, personas=PersonaSource(list=PERSONAS)))
 
 
-async def conversations(model: str | None = None) -> list[dict[str, Any]]:
+async def conversations(name: str | None = None) -> list[Trajectory]:
+    model = connect(name) if name else None
     tasks = islice(domain.tasks(), len(PERSONAS))
-    cast = Cast(seat_fixed_replies, connect(model) if model else None)
-    groups = collect(Synthesis(domain), tasks, cast)
-    return [conversation_row(member) async for group in groups for member in group if not member.error]
+    try:
+        return [
+            one async for group in collect(Synthesis(domain), tasks, Cast(seat_fixed_replies, model)) for one in group
+        ]
+    finally:
+        if model:
+            await model.close()
 
 
-rows = asyncio.run(conversations(*sys.argv[1:2]))
+played = asyncio.run(conversations(*sys.argv[1:2]))
+rows = [conversation_row(one) for one in played if not one.error]
 Path("synthetic_conversations.json").write_text(json.dumps(rows, indent=2))
+for one in played:
+    if one.error:
+        print(f"{one.id} failed: {one.error.message}", file=sys.stderr)
 print(f"{len(rows)} conversations in synthetic_conversations.json")
+sys.exit(not rows)

@@ -1,6 +1,6 @@
 """From a domain file to a graded environment: the customers of pharmacy.toml meet an agent with tools.
 
-python -m usergym rollout --env examples.pharmacy_desk --model oracle --limit 20 --out desk
+usergym rollout --env examples.pharmacy_desk --model oracle --limit 20 --out desk
 """
 
 from collections.abc import Iterator, Sequence

@@ -76,8 +76,13 @@ def test_other_training_formats(made: Path, form: str) -> None:
 
 
 def test_success_can_be_left_out(made: Path) -> None:
-    done = usergym(made, "export", "runs/oracle", "--exclude-success", "--n-val", 0, fails=True)
-    assert "20 success" in done.stdout
+    usergym(made, "export", "runs/oracle", "--n-val", 0, "--train", "kept.jsonl")
+    before = (made / "kept.jsonl").read_bytes()
+    done = usergym(
+        made, "export", "runs/oracle", "--exclude-success", "--n-val", 0, "--train", "kept.jsonl", fails=True
+    )
+    assert "20 success" in done.stderr
+    assert (made / "kept.jsonl").read_bytes() == before
 
 
 def test_regrading_a_run_gives_its_rewards_and_ids(made: Path) -> None:

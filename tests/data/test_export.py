@@ -166,7 +166,9 @@ def test_preference_tasks_without_a_difference_are_counted(tmp_path):
 
 def test_unscored_conversations_are_kept_only_when_asked(tmp_path):
     source = ours(tmp_path / "t.jsonl", [played("x", reward=None)])
-    assert export(source, tmp_path / "a.jsonl", options=ExportOptions("sft")).left_out == {"unscored": 1}
+    with pytest.raises(ValueError, match="1 unscored"):
+        export(source, tmp_path / "a.jsonl", options=ExportOptions("sft"))
+    assert not (tmp_path / "a.jsonl").exists()
     assert export(source, tmp_path / "b.jsonl", options=ExportOptions("sft", keep_unscored=True)).train == 1
 
 

@@ -227,3 +227,22 @@ def test_text_that_no_plot_can_hold_is_drawn_without_it(tmp_path: Path) -> None:
     trajectory.rewards = [Reward("grade", 0.0, reason="why\u2028\x00\x1b not")]
     write_report(tmp_path / "r.html", {"run\u2028\x00": [trajectory]})
     assert "<svg" in (tmp_path / "r.html").read_text()
+
+
+def test_a_title_holds_no_control_characters(tmp_path: Path) -> None:
+    page = page_of(tmp_path, {"a": [talk("t", 1.0)]}, title="one\x00two\u2028three\ud800")
+    assert "<h1>one two three </h1>" in page
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told_with_path_and_remedy_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".r.html.tmp").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"cannot write .*r\.html: No space left.*; make room, or give another path"):
+        write_report(tmp_path / "r.html", {"a": [talk("t", 1.0)]})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told_the_same_way(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OSError, match=r"cannot write .*r\.html: .*give another path"):
+        write_report(tmp_path / "file" / "r.html", {"a": [talk("t", 1.0)]})

@@ -64,6 +64,7 @@ def demo(
     summaries = {name: summarise(outcomes(out / name)) for name in agents}
     console.print()
     console.print(summary_table(summaries, f"usergym demo, {time.monotonic() - started:.0f} s", seconds))
+    console.print("`. .venv/bin/activate` puts `usergym` on the PATH; README.md goes on from here")
     console.print(f"look at {out / 'report.html'}; train on {out / 'train.jsonl'} and {out / 'validation.jsonl'}")
 
 

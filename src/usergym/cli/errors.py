@@ -1,5 +1,6 @@
 """What a person sees when something is wrong with what they gave: one line, and no traceback."""
 
+import errno
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -36,7 +37,10 @@ def _told(error: Exception) -> object:
     """An error of the operating system with its path and what to do, where nobody has said it better."""
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}; check the path, and that there is room"
+        remedy = (
+            "make room and run again" if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) else "check the path"
+        )
+        return f"{where}{error.strerror}; {remedy}"
     return error
 
 

@@ -37,9 +37,9 @@ def export(
 
     Examples:
 
-        usergym export runs/smol --n-val 20 --exclude-success
-        usergym export runs/oracle --format sft --n-val 0 --train sft.jsonl
-        usergym export runs/smol --format dpo --n-val 10
+        usergym export runs/smol --n-val 1 --exclude-success
+        usergym export runs/oracle --format sft --train sft.jsonl
+        usergym export runs/repeated --format dpo   # a run with --repeats 4
 
     Parameters
     ----------

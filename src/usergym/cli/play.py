@@ -117,6 +117,10 @@ def _show(console: Console, trajectory: Trajectory) -> None:
     if trajectory.error:
         console.print(f"[red]failed ({trajectory.error.kind}):[/] {trajectory.error.message}")
         return
+    last = next((turn for turn in reversed(trajectory.turns) if turn.speaker == "assistant"), None)
+    if last and trajectory.stop == "length":
+        console.print(f"[dim]the assistant, cut off:[/] {last.message.content}")
+    console.print()
     table = Table("reward", "value", "turn", "reason", title=f"ended by {trajectory.stop}")
     for reward in trajectory.rewards:
         value = "not scored" if reward.value is None else f"{reward.value:g}"

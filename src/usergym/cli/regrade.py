@@ -68,7 +68,7 @@ def regrade(
     skip_bad
         Leave out rows that cannot be read, count and list them.
     show
-        How many changed conversations to list.
+        How many conversations to list; of more than that, those whose reward changed.
     json
         Print one JSON object instead of a table.
     """
@@ -165,7 +165,8 @@ def _show(outcomes: list[Outcome], folder: Path, show: int, as_json: bool) -> No
     listed = [each for each in outcomes if each.recorded != each.now] if len(outcomes) > show else outcomes
     for outcome in listed[:show]:
         table.add_row(outcome.id, _number(outcome.recorded), _number(outcome.now), outcome.reason)
-    console.print(table)
+    if listed:
+        console.print(table)
     console.print(f"{len(outcomes):,} conversations, {same:,} with the recorded reward; written to {folder}")
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from usergym.cli.errors import told_in_one_line
-from usergym.cli.running import check_writable, outcomes
+from usergym.cli.running import outcomes
 from usergym.cli.tables import console
 from usergym.evaluation.report import write_report
 from usergym.types import Trajectory
@@ -35,10 +35,11 @@ def report(*runs: Path, output: Path = Path("report.html"), title: str = "usergy
         raise ValueError("no run folder given; `usergym report runs/NAME` makes a page about one")
     sources: dict[str, Callable[[], Iterable[Trajectory]]] = {}
     for run in runs:
+        if not run.exists() and (Path("runs") / run).is_dir():
+            run = Path("runs") / run
         if not (run / "trajectories.jsonl").exists():
             raise ValueError(f"{run} is no run folder: it has no trajectories.jsonl")
         name = run.name if run.name not in sources else str(run)
         sources[name] = partial(outcomes, run)
-    check_writable(output)
     write_report(output, sources, title, samples)
     console.print(f"report: {output}")

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from usergym.cli.errors import told_in_one_line
-from usergym.cli.models import Models, resolved
+from usergym.cli.models import PLAYED, Models, resolved
 from usergym.cli.options import ModelOptions, RunOptions, above_zero, at_least, identity
 from usergym.cli.running import Collection, check_writable, outcomes
 from usergym.cli.tables import show_plan, show_skipped, show_summary
@@ -30,7 +30,7 @@ def rollout(
     env: str = "calendar",
     model: str = "local/smollm2",
     tasks: Path | None = None,
-    split: str | None = None,
+    split: Literal["train", "validation", "test"] | None = None,
     user_model: str | None = None,
     judge_model: str | None = None,
     repeats: int = 1,
@@ -100,7 +100,8 @@ def rollout(
     if not total:
         raise ValueError(f"{tasks} holds no tasks")
     if run.plan:
-        asked = {speaker: name for speaker, name in (("assistant", model), ("user", user_model)) if name}
+        speakers = (("assistant", model), ("user", user_model))
+        asked = {speaker: name for speaker, name in speakers if name and name not in PLAYED}
         show_plan(plan(environment, stream(), total * repeats, seat_oracle, asked, Models(models).prices), run.json)
         return None
     connected = Models(models)

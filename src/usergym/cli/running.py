@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from usergym.data.rows import kind_of
 from usergym.environments.base import Environment
 from usergym.models.base import Model, StopRun
 from usergym.rollouts.collect import collect
@@ -117,6 +118,7 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[list[Trajector
 
 def check_writable(path: Path) -> None:
     """`path`'s folder is made, and what cannot be written is refused, before any work begins."""
+    kind_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab"):

@@ -92,10 +92,10 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     for name in ("speaker", "model", "calls", "tokens in", "tokens out", "cost"):
         table.add_column(name, justify="left" if name in ("speaker", "model") else "right")
     for each in plan.speaking:
-        cost = "no price; give --prices" if each.cost is None else f"${each.cost:,.2f}"
+        cost = "no price; give --prices" if each.cost is None else f"${each.cost:,.4f}"
         tokens = (f"{each.calls:,}", f"{each.input_tokens:,}", f"{each.output_tokens:,}")
         table.add_row(each.speaker, each.model, *tokens, cost)
     if not plan.speaking:
-        table.add_row("all", "rule-based", "0", "0", "0", "$0.00")
+        table.add_row("nobody", "no model is called", "0", "0", "0", "-")
     console.print(table)
     console.print(f"disk: {plan.disk_bytes / 2**20:,.1f} MiB")

@@ -99,9 +99,21 @@ def export(
                     files[name].write(row)
             else:
                 done.leave_out(f"split {name}")
+        if not any(file.rows for file in files.values()):
+            raise ValueError(_nothing(options, done))
         done.train = files["train"].rows
         done.validation = files["validation"].rows if validation else 0
     return done
+
+
+def _nothing(options: ExportOptions, done: Exported) -> str:
+    why = ", ".join(f"{count:,} {reason}" for reason, count in done.left_out.items())
+    text = f"nothing to write of {done.conversations:,} conversations ({why or 'there are none'}); no file was touched"
+    if options.format == "dpo":
+        return f"{text}. A pair needs samples of one task with different rewards: play with --repeats 4 or so"
+    if options.exclude_success:
+        return f"{text}. Every conversation earned its reward: leave out --exclude-success"
+    return text
 
 
 @dataclass

@@ -81,9 +81,11 @@ def kind_of(path: Path) -> str:
     """`.jsonl`, `.json` or `.parquet`; `.gz` behind it does not matter. ValueError for another ending."""
     name = path.with_suffix("") if path.suffix == ".gz" else path
     if name.suffix not in SUFFIXES:
-        raise ValueError(
-            f"{path}: the ending says how it is read; expected one of {', '.join(SUFFIXES)} (or .gz of it)"
-        )
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; name the file in it, such as {path / 'trajectories.jsonl'}")
+        if not path.exists() and (Path("runs") / path).is_dir():
+            raise ValueError(f"no file {path}; did you mean the run {Path('runs') / path}?")
+        raise ValueError(f"{path}: the ending says what it is; expected one of {', '.join(SUFFIXES)} (or .gz of it)")
     return name.suffix
 
 

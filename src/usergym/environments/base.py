@@ -6,7 +6,7 @@ import pkgutil
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, get_type_hints, runtime_checkable
+from typing import Any, ClassVar, Protocol, get_args, get_type_hints, runtime_checkable
 
 import msgspec
 
@@ -252,5 +252,6 @@ def _options(name: str, kind: type, text: str) -> dict[str, Any]:
         try:
             options[key] = msgspec.convert(value, hints.get(key, str), strict=False)
         except msgspec.ValidationError as error:
-            raise LookupError(f"option {key}={value!r} of environment {name!r}: {error}") from error
+            wanted = ", ".join(map(str, get_args(hints[key]))) or getattr(hints[key], "__name__", str(hints[key]))
+            raise LookupError(f"option {key}={value!r} of environment {name!r}: expected {wanted}") from error
     return options

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from usergym import __version__
-from usergym.evaluation.gathered import Gathered, outcome_of
+from usergym.evaluation.gathered import Gathered, drawable, outcome_of
 from usergym.evaluation.metrics import Summary
 from usergym.evaluation.statistics import Estimate, estimate
-from usergym.types import Reward, Trajectory, Turn
+from usergym.types import Reward, Trajectory, Turn, valid_text
 
 SHOWN = 20_000
 """Characters of one text; the rest is cut, and told."""
@@ -53,7 +53,7 @@ def write_report(path: str | Path, runs: Mapping[str, Source], title: str = "use
     ).get_template("report.html.j2")
     script = (files("usergym.evaluation") / "templates" / "report.js").read_text(encoding="utf-8")
     page = template.render(
-        title=title,
+        title=drawable(title),
         version=__version__,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -61,14 +61,20 @@ def write_report(path: str | Path, runs: Mapping[str, Source], title: str = "use
         plots=plots_of(gathered),
         conversations=[(run.name, [_conversation(one) for one in run.chosen()]) for run in gathered],
     )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.tmp")
+    _write(Path(path), valid_text(page))
+
+
+def _write(path: Path, page: str) -> None:
+    """The whole page or nothing: what was at `path` stays until all is written."""
     try:
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.tmp")
+        try:
+            draft.write_text(page, encoding="utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise OSError(f"cannot write {path}: {error.strerror}; make room, or give another path") from error
 
 

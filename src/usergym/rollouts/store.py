@@ -349,14 +349,16 @@ def _segment_number(path: Path) -> int:
 def _settle_config(folder: Path, identity: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     path = folder / "config.json"
     wanted = msgspec.json.decode(msgspec.json.encode(identity))
-    empty = not any(log.stat().st_size for log in _own_files(folder))
+    empty = all(_holds_nothing(log) for log in _own_files(folder))
     if path.exists():
-        found = _identity(path)
-        if not empty and (changed := _differences(found, wanted)):
+        changed = _differences(_identity(path), wanted)
+        if changed and not empty:
             raise RunRefused(
                 f"{folder} was made with another configuration: {'; '.join(changed)}. "
                 "Give another folder (--out, --output), or --fresh to start over"
             )
+        for log in _own_files(folder) if changed else ():
+            log.unlink()
     elif not empty:
         raise RunRefused(f"{folder} holds a run but no config.json; give another folder (--out, --output), or --fresh")
     config = {
@@ -373,6 +375,11 @@ def _settle_config(folder: Path, identity: Mapping[str, Any], settings: Mapping[
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise RunRefused(f"cannot write {path}: {error.strerror}; make room, or give another folder") from error
+
+
+def _holds_nothing(log: Path) -> bool:
+    """Nothing that a model said: a run that never got an answer may be set up anew."""
+    return not log.stat().st_size or (_is_journal(log) and b'"usage"' not in log.read_bytes())
 
 
 def _identity(path: Path) -> Any:

@@ -245,3 +245,10 @@ def test_numbers_of_thousands_of_digits_and_deep_nesting_are_graded() -> None:
 
 def test_the_order_of_the_events_does_not_matter() -> None:
     assert grade(json.dumps(answer()[::-1]), expected()).reward == 1
+
+
+def test_a_name_of_a_million_bytes_is_wrong_at_once() -> None:
+    text = json.dumps(answer({"event_name": "\ufdfa" * 350_000}), ensure_ascii=False)
+    begin = time.process_time()
+    assert grade(text, expected()).reason == "wrong_event_name"
+    assert time.process_time() - begin < 0.2

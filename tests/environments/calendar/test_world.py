@@ -245,3 +245,67 @@ def test_a_duration_that_no_window_holds_is_the_rows_fault() -> None:
     state = {"0": {"event_id": 0, "duration": 500, "constraint": None, "min_time": "10:00", "max_time": "16:00"}}
     with pytest.raises(ValueError, match="duration is 500"):
         grade("[]", state)
+
+
+def test_a_name_in_a_long_message_is_one_the_user_said() -> None:
+    state = {"0": {"event_id": 0, "event_name": "Budget", "duration": 60, "min_time": "10:00", "max_time": "16:00"}}
+    row = {"user_prompts": ["Hello. " * 300 + "Add the Budget."], "expected_calendar_states": [state]}
+    shown = [{"event_id": 0, "event_name": "Lunch", "start_time": "10:00", "duration": 60}]
+    assert grade_of(answered(Calendar().read(row), lambda n, words: json.dumps(shown))) == (0.0, "wrong_event_name")
+
+
+def test_in_mode_nemo_gym_a_row_that_expects_nothing_keeps_its_reward() -> None:
+    environment = Calendar(mode="nemo_gym")
+    for reply, reward in (("[]", 1.0), ("no list", 1.0)):
+        task = environment.read({"responses_create_params": {"input": "hi"}, "exp_cal_state": {}})
+        assert answered(task, lambda n, words, reply=reply: reply, environment).reward() == reward
+
+
+def test_own_tasks_without_any_state_are_unscored() -> None:
+    opening = [{"speaker": "user", "message": {"role": "assistant", "content": "hi"}}]
+    row = {"id": "t", "env": "calendar", "opening": opening, "data": {"expected_calendar_states": []}}
+    task = Calendar().read(row)
+    assert asyncio.run(play(Calendar(), begin(task, 0, 0), Cast(seat_idle))).reward() is None
+    assert any("nothing to grade" in finding.problem for finding in validate(row))
+
+
+NAMED = {"event_id": 0, "event_name": "Lunch"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("min_time", -5, "min_time"),
+        ("max_time", 1441, "max_time"),
+        ("sample_id", True, "sample_id"),
+        ("profile", {"professional": 5}, "profile"),
+        ("steps", [3], "steps"),
+        ("steps", [{"kind": "dance", "params": {"say": "hi"}}], "steps[0].kind"),
+        ("steps", [{"kind": "add_event", "params": NAMED}], "steps"),
+        ("steps", [{"kind": "add_event", "params": {**NAMED, "duration": "long"}}], "steps[0].params.duration"),
+        ("steps", [{"kind": "add_constraint", "params": {**NAMED, "constraint": "soon"}}], "steps"),
+    ],
+)
+def test_what_would_fail_in_play_is_refused_when_read(field: str, value: Any, place: str) -> None:
+    row = {"user_prompts": ["hi"], "expected_calendar_states": [{}], field: value}
+    with pytest.raises(RowError) as caught:
+        Calendar().read(row)
+    assert caught.value.field == place
+    if field != "sample_id":
+        with pytest.raises(RowError) as caught:
+            Calendar().read({"id": "t", "env": "calendar", "data": row})
+        assert caught.value.field == f"data.{place}"
+
+
+def test_own_tasks_of_another_environment_or_with_too_few_states_are_refused() -> None:
+    data = {"user_prompts": ["a", "b"], "expected_calendar_states": [{}]}
+    for env, field in (("workplace", "env"), ("calendar", "data.expected_calendar_states")):
+        with pytest.raises(RowError) as caught:
+            Calendar().read({"id": "t", "env": env, "data": data})
+        assert caught.value.field == field
+
+
+def test_a_window_that_ends_before_it_begins_is_the_rows_fault() -> None:
+    state = {"7": {"event_id": 7, "duration": 30, "constraint": None, "min_time": "16:00", "max_time": "10:00"}}
+    with pytest.raises(ValueError, match="event 7: duration is 30, longer than from 16:00 to 10:00"):
+        grade("[]", state)

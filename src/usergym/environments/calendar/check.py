@@ -111,8 +111,6 @@ def _window(wanted: Mapping[str, Wanted], where: str) -> Iterator[Finding]:
     windows = {(event.earliest, event.latest) for event in wanted.values()}
     if len(windows) > 1:
         yield Finding(where, f"its events have different windows: {sorted(windows)}")
-    if any(earliest >= latest for earliest, latest in windows):
-        yield Finding(where, "its window ends before it begins")
 
 
 def _growth(before: Mapping[str, Any], state: Mapping[str, Any], where: str) -> Iterator[Finding]:

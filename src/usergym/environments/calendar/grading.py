@@ -157,21 +157,23 @@ def _length(value: object) -> int | None:
 
 _NO_WORD = re.compile(r"[\W_]+")
 
-
 LONGEST_NAME = 1000
 
 
 def plain_name(name: str) -> str:
     """A name without what does not distinguish it: case, spacing, punctuation."""
     if len(name) > LONGEST_NAME:
-        return name  # nobody's name for an event, and not worth folding
-    return _plain_name(name) if len(name) < 200 else _plain_name.__wrapped__(name)
+        return name  # nobody's name for an event, and folding it could take a second
+    return _plain_name(name) if len(name) < 200 else plain(name)
 
 
-@lru_cache(maxsize=16384)
-def _plain_name(name: str) -> str:
-    folded = unicodedata.normalize("NFKC", name).casefold()
+def plain(text: str) -> str:
+    """A text of any length, folded as names are, so that a name can be found in it."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
     return _NO_WORD.sub(" ", folded).strip() or folded.strip()
+
+
+_plain_name = lru_cache(maxsize=16384)(plain)
 
 
 class _Answer:

@@ -6,11 +6,21 @@ from typing import Any
 import msgspec
 
 from usergym.environments.base import RowError, read_task
-from usergym.environments.calendar.clock import minutes
+from usergym.environments.calendar.clock import DAY, minutes
 from usergym.types import Message, Task, Trajectory, Turn, stable_hash, valid_text
 from usergym.users.agenda import Step, check_steps
+from usergym.users.persona import Persona
+from usergym.users.phrases import CALENDAR_KINDS
 
-INTENTS = ("add_event", "add_constraint", "continue_conversation")
+INTENTS = tuple(CALENDAR_KINDS)
+
+_PARAMS = (
+    ("event_name", str, "a text"),
+    ("duration", int, "whole minutes"),
+    ("event_id", int | str, "a whole number or a text"),
+    ("constraint", str, "a text"),
+)
+"""What a step's params are, where its kind needs them."""
 
 
 def read(row: Mapping[str, Any]) -> Task:
@@ -38,12 +48,7 @@ def _own(row: Mapping[str, Any]) -> Task:
     steps, prompts = task.data.get("steps"), task.data.get("user_prompts")
     if prompts is not None:
         _texts(prompts, "data.user_prompts")
-    elif steps is not None:
-        try:
-            check_steps(msgspec.convert(steps, list[Step]))
-        except (msgspec.ValidationError, ValueError) as error:
-            raise RowError("data.steps", f"a list of steps ({error})", steps) from error
-    elif not task.opening:
+    elif steps is None and not task.opening:
         raise RowError("data.steps", "steps, user_prompts or an opening: nobody says anything", ...)
     _described(task.data, "data.")
     said = len(prompts if prompts is not None else steps or ())
@@ -70,7 +75,7 @@ def _conversation(row: Mapping[str, Any]) -> Task:
     _times(row, "")
     _described(row, "")
     sample = row.get("sample_id")
-    if not isinstance(sample, str | int | None):
+    if not isinstance(sample, str | int | None) or isinstance(sample, bool):
         raise RowError("sample_id", "a text or a whole number", sample)
     key = (
         sample if isinstance(sample, str) else _key(f"calendar-{'row' if sample is None else sample}", prompts, states)
@@ -97,11 +102,34 @@ def _described(row: Mapping[str, Any], where: str) -> None:
         ("persona", str, "a text"),
         ("profile", Mapping, "an object"),
         ("events", list, "a list of objects"),
-        ("steps", list, "a list of objects"),
     ):
         value = row.get(field)
         if value is not None and not isinstance(value, kind):
             raise RowError(where + field, expected, value)
+    if row.get("profile") is not None:
+        try:
+            msgspec.convert(row["profile"], Persona)
+        except msgspec.ValidationError as error:
+            raise RowError(f"{where}profile", f"a persona ({error})", row["profile"]) from error
+    if row.get("steps") is not None:
+        _steps(row["steps"], f"{where}steps")
+
+
+def _steps(value: Any, field: str) -> None:
+    """Each of a known kind, with the params that its words are made of."""
+    try:
+        steps = msgspec.convert(value, list[Step])
+        check_steps(steps)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise RowError(field, f"a list of steps ({error})", value) from error
+    for place, step in enumerate(steps):
+        if step.kind not in INTENTS:
+            raise RowError(f"{field}[{place}].kind", " or ".join(INTENTS), step.kind)
+        for param, kind, expected in _PARAMS:
+            if param in CALENDAR_KINDS[step.kind]:
+                found = step.params[param]
+                if not isinstance(found, kind) or isinstance(found, bool):
+                    raise RowError(f"{field}[{place}].params.{param}", expected, found)
 
 
 _KEPT = (
@@ -193,8 +221,9 @@ def _texts(value: Any, field: str) -> list[str]:
 
 def _times(row: Mapping[str, Any], where: str) -> None:
     for field in ("min_time", "max_time"):
-        if row.get(field) is not None and type(row[field]) is not int:
-            raise RowError(f"{where}{field}", "minutes from midnight", row[field])
+        value = row.get(field)
+        if value is not None and (type(value) is not int or not 0 <= value <= DAY):
+            raise RowError(f"{where}{field}", f"minutes from midnight, 0 to {DAY}", value)
 
 
 def _level(row: Mapping[str, Any], where: str) -> None:

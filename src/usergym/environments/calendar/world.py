@@ -13,7 +13,7 @@ import msgspec
 from usergym.environments.base import Environment, RowError, World
 from usergym.environments.calendar import rows, schedule, solver
 from usergym.environments.calendar.clock import clock_12, clock_24
-from usergym.environments.calendar.grading import PARTS, Grade, Level, Mode, grade, plain_name, read_expected
+from usergym.environments.calendar.grading import PARTS, Grade, Level, Mode, grade, plain, plain_name, read_expected
 from usergym.models.base import Model
 from usergym.types import Message, Reward, Seat, Task, split_of, stable_hash
 from usergym.users import persona_sources
@@ -187,7 +187,7 @@ class CalendarWorld(World):
         return self.states[self.place] if 0 <= self.place < len(self.states) else None
 
     def listen(self, words: str) -> None:
-        said = f" {plain_name(words)} "
+        said = f" {plain(words)} "
         for key, event in (self.expected() or {}).items():
             if key not in self.named and isinstance(event, Mapping):
                 names = filter(None, (event.get("event_name"), event.get("short_name")))
