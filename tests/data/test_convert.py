@@ -91,5 +91,6 @@ def test_pairs_are_made_of_samples_that_stand_apart(tmp_path, talks):
 
 def test_parquet_without_pyarrow_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    (tmp_path / "x.parquet").touch()
     with pytest.raises(MissingPackage, match=r"pip install 'usergym\[data\]'"):
         list(read_rows(tmp_path / "x.parquet"))

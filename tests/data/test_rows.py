@@ -102,6 +102,7 @@ def test_bad_rows_beyond_the_list_are_still_counted(tmp_path):
 
 
 def test_leaving_rows_out_silently_is_refused(tmp_path):
+    (tmp_path / "x.jsonl").touch()
     with pytest.raises(ValueError, match="skipped"):
         rows_of(tmp_path / "x.jsonl", skip_bad=True)
 

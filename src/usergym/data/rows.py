@@ -83,8 +83,6 @@ def kind_of(path: Path) -> str:
     if name.suffix not in SUFFIXES:
         if path.is_dir():
             raise ValueError(f"{path} is a folder; name the file in it, such as {path / 'trajectories.jsonl'}")
-        if not path.exists() and (Path("runs") / path).is_dir():
-            raise ValueError(f"no file {path}; did you mean the run {Path('runs') / path}?")
         raise ValueError(f"{path}: the ending says what it is; expected one of {', '.join(SUFFIXES)} (or .gz of it)")
     return name.suffix
 
@@ -98,6 +96,11 @@ def read_rows(
     list with broken syntax has no next row, so it raises either way.
     """
     path = Path(path)
+    if not path.exists():
+        run = Path("runs") / path
+        raise ValueError(
+            f"no file or run folder {path}; " + (f"did you mean {run}?" if run.is_dir() else "check the path")
+        )
     if skip_bad and skipped is None:
         raise ValueError("skip_bad leaves rows out: give skipped=Skipped() to count and list them")
     read = {".jsonl": _read_lines, ".json": _read_list, ".parquet": _read_parquet}[kind_of(path)]
