@@ -34,5 +34,5 @@ if __name__ == "__main__":
         personas=options.ds_name,
         offset=options.offset,
         output=options.output,
-        models=ModelOptions(endpoint=options.endpoint),
+        models=ModelOptions(endpoint=options.endpoint, temperature=0.6, top_p=0.95, max_tokens=8192),
     )

@@ -1,7 +1,9 @@
 import json
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -194,3 +196,26 @@ def test_a_person_can_play_the_agent(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "no_json_list" in done.stdout
+
+
+def test_sampling_of_generate_reaches_the_model_that_plays_the_user(tmp_path: Path) -> None:
+    bodies = []
+
+    class Recording(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(400)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Recording)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/v1/m"
+    asked = ("--temperature", 0.6, "--top-p", 0.95, "--max-tokens", 77)
+    usergym(tmp_path, "generate", "calendar", "--n-samples", 2, "--model", url, *asked, fails=True)
+    server.shutdown()
+    assert bodies
+    assert all(body["temperature"] == 0.6 and body["top_p"] == 0.95 for body in bodies)
+    assert all(77 in (body.get("max_tokens"), body.get("max_completion_tokens")) for body in bodies)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -323,3 +323,12 @@ def test_memory_does_not_grow_with_the_number_of_tasks(tmp_path: Path) -> None:
 
     first = asyncio.run(stream(1000))
     assert asyncio.run(stream(6000)) - first < 3000  # KiB
+
+
+def test_a_timeout_of_the_task_source_is_passed_on(tmp_path: Path) -> None:
+    def source() -> Iterator[Task]:
+        yield task(number=1)
+        raise TimeoutError("the source did not answer")
+
+    with pytest.raises(TimeoutError, match="did not answer"):
+        gather(tmp_path, source(), Cast(seat_oracle))  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from usergym.environments.calendar.rows import to_row as calendar_row
 from usergym.environments.calendar.world import Calendar
 from usergym.evaluation.metrics import summarise
 from usergym.evaluation.plan import plan as make_plan
+from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast
 from usergym.rollouts.store import Store, read_trajectories
 from usergym.types import Trajectory
@@ -125,7 +126,7 @@ def generate(
         )
         show_plan(planned, json)
         return None
-    user = connected.connect(model) if model else None
+    user = SampledModel(connected.connect(model), models.sampling()) if model else None
     replies = seat_fixed_replies_or(connected.connect(assistant_model)) if assistant_model else seat_fixed_replies
     folder = output.with_name(output.name + ".run")
     if resume and output.exists() and output.stat().st_size and not (folder / "config.json").exists():

@@ -23,15 +23,15 @@ class ModelOptions:
     api: Literal["chat", "responses"] = "chat"
     """Which of the endpoint's two dialects to speak."""
     temperature: float | None = None
-    """Of the agent; the server's default unless given."""
+    """Of the agent (in generate: of the model that plays the user); the server's default unless given."""
     top_p: float | None = None
-    """Of the agent."""
+    """Likewise."""
     max_tokens: int | None = None
-    """Longest reply of the agent, in tokens. A reply cut there is the agent's doing, and graded."""
+    """Likewise: longest reply, in tokens. An agent's reply cut there is its own doing, and graded."""
     reasoning_effort: str | None = None
     """Passed to models that reason: low, medium, high."""
     deadline: float = 600.0
-    """Seconds one model call may take."""
+    """Seconds one reply may take, with all its retries."""
     retries: int = 5
     """How often a call is tried again after a 408, 429, 5xx or a lost connection."""
     max_requests: int | None = None

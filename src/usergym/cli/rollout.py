@@ -19,9 +19,10 @@ from usergym.data.tasks import read_tasks
 from usergym.environments.base import load
 from usergym.evaluation.metrics import summarise
 from usergym.evaluation.plan import plan
+from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast, Limits, seat_oracle
 from usergym.rollouts.store import Store, read_trajectories
-from usergym.types import Task, Trajectory
+from usergym.types import Sampling, Task, Trajectory
 
 
 @told_in_one_line
@@ -32,6 +33,7 @@ def rollout(
     tasks: Path | None = None,
     split: Literal["train", "validation", "test"] | None = None,
     user_model: str | None = None,
+    user_temperature: float | None = None,
     judge_model: str | None = None,
     repeats: int = 1,
     max_replies: int | None = None,
@@ -65,6 +67,8 @@ def rollout(
         Of the environment's own tasks: train, validation or test.
     user_model
         Model that plays the user. Default: the rule-based user, or the words of the rows.
+    user_temperature
+        Of the model that plays the user; the server's default unless given.
     judge_model
         Model that judges, in environments that ask one.
     repeats
@@ -81,7 +85,7 @@ def rollout(
         Leave out rows that cannot be read, count and list them; otherwise the first one ends the run.
     """
     at_least(1, repeats=repeats, max_replies=max_replies)
-    at_least(0, offset=offset)
+    at_least(0, offset=offset, user_temperature=user_temperature)
     above_zero(max_seconds=max_seconds)
     environment = load(env)
     skipped = Skipped()
@@ -107,7 +111,7 @@ def rollout(
     connected = Models(models)
     cast = Cast(
         connected.agent(model),
-        connected.connect(user_model) if user_model else None,
+        SampledModel(connected.connect(user_model), Sampling(user_temperature)) if user_model else None,
         services={"judge": connected.connect(judge_model)} if judge_model else {},
         limits=Limits(max_replies, seconds=max_seconds),
     )
@@ -123,6 +127,7 @@ def rollout(
             split=split,
             model=resolved(model, models),
             user_model=resolved(user_model, models),
+            user_temperature=user_temperature,
             judge_model=resolved(judge_model, models),
             sampling=models.sampling(),
             max_replies=max_replies,

@@ -50,8 +50,11 @@ async def collect(
     try:
         with _fewer_collections():
             while working:
-                async with asyncio.timeout(GRACE_SECONDS if stopped else None):
-                    outcome = await done.get()
+                try:
+                    async with asyncio.timeout(GRACE_SECONDS if stopped else None):
+                        outcome = await done.get()
+                except TimeoutError:
+                    break
                 if outcome is None:
                     working -= 1
                 elif isinstance(outcome, BudgetSpent):
@@ -62,8 +65,6 @@ async def collect(
                     raise outcome
                 else:
                     yield outcome
-    except TimeoutError:
-        assert stopped
     finally:
         for worker in workers:
             worker.cancel()
