@@ -72,7 +72,7 @@ def test_the_page_tells_every_agent_and_shows_conversations(tmp_path: Path) -> N
     assert "1 judge" in page
     assert "judge at turn 4: the judge is down" in page
     assert page.count('<details class="conversation"') == 7
-    assert "bad against good, tasks that both have (1)" in page
+    assert "bad against good, mean reward on the tasks both have (1)" in page
     for words in ("please ", "think ", "result ", "done ", "heard ", "verdict ", "because ", "private state"):
         assert words in page
     assert page.index(">failed</span>") < page.index(">error</span>") < page.index(">unscored</span>")

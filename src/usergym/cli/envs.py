@@ -37,7 +37,7 @@ def envs(name: str | None = None, /, *, json: Json = False) -> None:
     environment = load(name)
     task = next(environment.tasks())
     world = environment.start(task)
-    options = {key: repr(p.default) for key, p in inspect.signature(type(environment)).parameters.items()}
+    options = {key: p.default for key, p in inspect.signature(type(environment)).parameters.items()}
     tools = [tool.name for tool in world.tools("assistant")]
     if json:
         shown = {"name": name, "options": options, "tools": tools, "task": task}
@@ -46,7 +46,7 @@ def envs(name: str | None = None, /, *, json: Json = False) -> None:
     console.print(inspect.cleandoc(type(environment).__doc__ or ""))
     table = Table("option", "default")
     for option, default in options.items():
-        table.add_row(option, default)
+        table.add_row(option, repr(default))
     console.print(table)
     console.print("tools:", ", ".join(tools) or "none")
     console.print(f"first task: {task.id}")

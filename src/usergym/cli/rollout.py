@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import PLAYED, Models, resolved
 from usergym.cli.options import ModelOptions, RunOptions, above_zero, at_least, identity
-from usergym.cli.running import Collection, check_writable, outcomes
+from usergym.cli.running import Collection, check_writable, console, outcomes
 from usergym.cli.tables import show_plan, show_skipped, show_summary
 from usergym.data.convert import refuse_itself
 from usergym.data.formats import graded
@@ -142,6 +142,7 @@ def rollout(
         },
         fresh=not run.resume,
     )
+    played: list[int] = []
     seconds = Collection(
         environment,
         stream(),
@@ -152,7 +153,9 @@ def rollout(
         seed=run.seed,
         concurrency=run.concurrency,
         total=total * repeats,
-    ).run()
+    ).run(lambda group: played.append(len(group)))
+    if not played:
+        console.print(f"nothing was left to play: all of it was done before, in {store.folder}")
     if output:
         write_rows(output, read_trajectories(store.folder))
     summary = summarise(outcomes(store.folder))

@@ -7,12 +7,12 @@ from itertools import islice
 import msgspec
 
 from usergym.environments.base import Environment
+from usergym.models.fake import CHARACTERS_PER_TOKEN
 from usergym.models.prices import Prices, find
 from usergym.rollouts.collect import collect
 from usergym.rollouts.engine import Cast, Seating
 from usergym.types import Message, Record, Task, Trajectory, Usage
 
-CHARACTERS_PER_TOKEN = 4
 PLAYED = 25
 """Conversations played to measure; the rest are taken to be like them."""
 
