@@ -95,7 +95,7 @@ def test_wrong_tool_calls_are_answered_with_text(name: str) -> None:
                 result = asyncio.run(world.call(speaker, ToolCall("1", tool, arguments)))
                 assert isinstance(result, str)
                 assert result
-                assert tool in known or result.startswith("Error")
+                assert tool in known or "Error" in result
 
 
 def test_nothing_but_what_was_said_reaches_the_agent(name: str) -> None:
@@ -139,7 +139,7 @@ def test_a_conversation_taken_up_in_the_middle_ends_as_it_did(name: str) -> None
     environment = load(name)
     for task in tasks(environment)[:4]:
         once = played(environment, task, seat_oracle)
-        for cut in range(len(once.turns)):
+        for cut in range(len(task.opening), len(once.turns)):
             again = played(environment, task, seat_oracle, past=once.turns[:cut])
             assert (again.error, again.turns) == (None, once.turns)
             assert again.rewards == once.rewards

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -12,10 +12,11 @@ from usergym.cli.models import Models, resolved
 from usergym.cli.options import Json, ModelOptions, at_least, identity
 from usergym.cli.running import Collection, check_writable, outcomes
 from usergym.cli.tables import show_generated, show_plan
+from usergym.cli.task_rows import write_task_rows
 from usergym.data.domain import Domain, DomainFile, conversation_row, read_domain
 from usergym.data.rows import Writer
 from usergym.data.synthesize import Synthesis, seat_fixed_replies, seat_fixed_replies_or
-from usergym.environments.base import Environment
+from usergym.environments.base import Environment, names
 from usergym.environments.calendar.rows import to_row as calendar_row
 from usergym.environments.calendar.world import Calendar
 from usergym.evaluation.metrics import summarise
@@ -44,8 +45,9 @@ def generate(
     personas: Annotated[str, Parameter(name=["--personas", "--ds-name"])] = "generated",
     offset: int = 0,
     n_traits: int | None = None,
+    split: Literal["train", "validation", "test"] | None = None,
     seed: int = 0,
-    output: Path = Path("conversations.jsonl"),
+    output: Path | None = None,
     resume: Annotated[bool, Parameter(negative="--fresh")] = True,
     plan: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
@@ -57,16 +59,20 @@ def generate(
     the user is rule-based: no key, no server. Conversations are written to --output as they finish; a run that was
     killed goes on where it stopped when the same command is given again.
 
+    An environment with rows of its own (workplace) gives tasks instead: a request, the tools, and what should come of
+    it, as NeMo Gym's rows.
+
     Examples:
 
         usergym generate calendar --n-samples 1000
         usergym generate calendar --n-samples 100 --model openai/gpt-4o-mini --plan
         usergym generate my_domain.toml --output my_domain.jsonl
+        usergym generate workplace:people=40,emails=2000 --n-samples 500 --split train --output train.jsonl
 
     Parameters
     ----------
     what
-        `calendar`, or a domain file of your own (TOML or JSON; docs/domains.md).
+        `calendar`, a domain file of your own (TOML or JSON; docs/domains.md), or `workplace` with its options.
     n_samples
         Conversations to generate.
     n_workers
@@ -87,10 +93,12 @@ def generate(
         Index of the first persona.
     n_traits
         How many traits of a persona the user is told; all unless given.
+    split
+        Of an environment's tasks: train, validation or test.
     seed
         Same seed, same conversations.
     output
-        *.jsonl streams; *.json is one list, written at the end.
+        *.jsonl streams; *.json is one list, written at the end. Default: conversations.jsonl, or tasks.jsonl.
     resume
         Go on where the output stopped, or start over.
     plan
@@ -100,6 +108,15 @@ def generate(
     """
     at_least(1, n_samples=n_samples, n_workers=n_workers)
     at_least(0, offset=offset, n_traits=n_traits)
+    if what.partition(":")[0] in names() and what != "calendar":
+        given = {"--model": model, "--assistant-model": assistant_model, "--plan": plan, "--n-traits": n_traits}
+        given |= {"--personas": personas != "generated", "--n-events": n_events != 7, "--offset": offset}
+        given |= {"--min-time": min_time != 600, "--max-time": max_time != 960}
+        strange = [flag for flag, was in given.items() if was]
+        return write_task_rows(what, n_samples, seed, split, output or Path("tasks.jsonl"), strange, resume, json)
+    if split:
+        raise ValueError("--split is for tasks of an environment; conversations are split by `usergym export`")
+    output = output or Path("conversations.jsonl")
     if what == "calendar":
         environment: Environment = Calendar(
             n_events=n_events,

@@ -74,7 +74,8 @@ def rollout(
     repeats
         Samples of each task.
     max_replies
-        End a conversation after so many replies of the agent; it is graded as it stands.
+        End a conversation after so many replies of the agent; it is graded as it stands. Default: what the
+        environment says.
     max_seconds
         Wall clock of one conversation; over it is a failure, not a zero.
     offset
@@ -88,6 +89,7 @@ def rollout(
     at_least(0, offset=offset, user_temperature=user_temperature)
     above_zero(max_seconds=max_seconds)
     environment = load(env)
+    max_replies = max_replies or environment.max_replies
     skipped = Skipped()
     limit = run.limit or (None if tasks else 100)
 
@@ -142,6 +144,7 @@ def rollout(
         },
         fresh=not run.resume,
     )
+    environment.folder = store.folder
     played: list[int] = []
     seconds = Collection(
         environment,

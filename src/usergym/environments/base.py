@@ -6,6 +6,7 @@ import pkgutil
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, get_args, get_type_hints, runtime_checkable
 
 import msgspec
@@ -169,6 +170,10 @@ class Environment(ABC):
     """Stateless: one instance serves every rollout. Options come from the constructor's keywords."""
 
     name: ClassVar[str]
+    max_replies: int | None = None
+    """How often the agent may reply in one conversation, unless whoever plays it says otherwise."""
+    folder: Path | None = None
+    """Where a world may leave files, such as pictures; set by whoever keeps the run."""
 
     @abstractmethod
     def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
@@ -189,6 +194,24 @@ class JudgedInGroups(Protocol):
 
     async def score_group(self, trajectories: Sequence[Trajectory], judge: Model | None) -> None:
         """Appends to the rewards of the finished trajectories of one task."""
+        ...
+
+
+@runtime_checkable
+class WritesRows(Protocol):
+    """An environment whose tasks have a documented row that other systems read."""
+
+    def to_row(self, task: Task, number: int) -> dict[str, Any]:
+        """The row of a task; `number` is its place in the file."""
+        ...
+
+
+@runtime_checkable
+class OpensBlank(Protocol):
+    """An environment whose tools can be used without a task."""
+
+    def blank(self) -> Task:
+        """A task that nothing is expected of."""
         ...
 
 
