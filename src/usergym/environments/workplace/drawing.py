@@ -46,7 +46,7 @@ def chart(office: Office, plot: Plot) -> dict[str, Any]:
     values = [{"day": day.date, "value": _value(day, plot.value)} for day in days]
     count = {"aggregate": "count", "title": "Days"}
     axes: dict[str, Any] = {
-        "x": {"field": "day", "type": "temporal", "title": None},
+        "x": {"field": "day", "type": "ordinal", "title": None, "axis": {"labelAngle": -40, "labelOverlap": "parity"}},
         "y": {"field": "value", "type": "quantitative", "title": title},
     }
     if plot.kind == "histogram":

@@ -1,6 +1,7 @@
 """Rows of data files as tasks, and tasks as the documented rows."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import msgspec
@@ -124,6 +125,9 @@ def company(value: Any, field: str) -> Spec | None:
     """The company that a task of ours plays in."""
     if value is None:
         return None
+    known = {each.name for each in fields(Spec)}
+    if isinstance(value, Mapping) and (strange := sorted(value.keys() - known)):
+        raise RowError(f"{field}.{strange[0]}", f"only {', '.join(sorted(known))}", value[strange[0]])
     try:
         return msgspec.convert(value, Spec)
     except (msgspec.ValidationError, ValueError) as error:

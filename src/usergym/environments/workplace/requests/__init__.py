@@ -6,6 +6,7 @@ address it needs must have been said or shown before. What fails, or could mean 
 """
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from usergym.environments.workplace.requests import (
     project_management,
 )
 from usergym.environments.workplace.requests.book import Book
-from usergym.environments.workplace.requests.draft import Call, Draft, Draw, RedrawError, Template, prove
+from usergym.environments.workplace.requests.draft import Call, Draft, Draw, RedrawError, Template, need, prove
 from usergym.environments.workplace.requests.messages import phrasings
 from usergym.environments.workplace.requests.style import styled
 from usergym.types import stable_hash
@@ -99,6 +100,8 @@ def _made(template: Template, category: str, draw: Draw) -> Request:
     text = _once_named(pattern.format(**draft.slots), draft.slots)
     user = styled(text, pattern, draw.chance)
     prove(draft, user, draw.book.office)
+    said = set(re.findall(r"[\w-]+", user))
+    need(not draft.answer or not said.issuperset(draft.answer), "the words hold the answer")
     rounds = [list(one) for one in draft.lookups if one]
     truth = list(draft.writes) or [made for one in rounds for made in one if made["name"] != DIRECTORY]
     rounds += [list(draft.writes)] if draft.writes else []

@@ -59,7 +59,7 @@ def plot(draw: Draw) -> Draft:
 
 def plot_some(draw: Draw) -> Draft:
     span, kind = some_span(draw, 90), draw.one(KINDS, "")
-    values = draw.chance.sample(list(VALUES), draw.chance.choice((2, 2, 3)))
+    values = draw.some(list(VALUES), draw.chance.choice((2, 2, 3)))
     words = listed([value_words(draw, value) for value in values])
     return Draft(
         {"kind": kind, "values": words, "span": span.words}, [], [plot_call(span, one, kind) for one in values]
@@ -69,6 +69,7 @@ def plot_some(draw: Draw) -> Draft:
 def plot_since(draw: Draw) -> Draft:
     """From a day in the past until today or yesterday."""
     today = draw.book.today
+    need(len(draw.book.traffic_days) > 14, "too few days of traffic")
     first = today - timedelta(days=draw.chance.randrange(3, 30))
     last = today - timedelta(days=draw.chance.randrange(2))
     span = Span(first, last, "")
@@ -141,12 +142,12 @@ def plot_if_more(draw: Draw) -> Draft:
     """Which plot depends on how two days compare."""
     book = draw.book
     what = draw.chance.choice(("total_visits", "user_engaged"))
-    days = draw.chance.sample(book.visits.days()[-30:-1], 2)
+    days = draw.some(book.visits.days()[-30:-1], 2)
     first, second = sorted(days, key=lambda day: day.date)
     value = [day.visits if what == "total_visits" else day.engaged for day in (first, second)]
     need(value[0] != value[1], "two days are equal")
     span = some_span(draw, 40)
-    kinds, values = draw.chance.sample(KINDS, 2), draw.chance.sample(list(VALUES), 2)
+    kinds, values = draw.some(KINDS, 2), draw.some(list(VALUES), 2)
     chosen = 0 if value[1] > value[0] else 1
     spoken = [day_words(date.fromisoformat(day.date), book.today, draw.chance) for day in (first, second)]
     slots = {

@@ -55,6 +55,11 @@ class Draw:
     def one(self, among: Sequence[Any], why: str) -> Any:
         return among[self.chance.randrange(len(among))] if among else redraw(why)
 
+    def some(self, among: Sequence[Any], count: int) -> list[Any]:
+        """Different ones, in some order."""
+        need(len(among) >= count, "too few to choose from")
+        return self.chance.sample(among, count)
+
 
 Template = Callable[[Draw], Draft]
 

@@ -93,7 +93,7 @@ def send_one(draw: Draw) -> Draft:
 
 
 def send_some(draw: Draw) -> Draft:
-    people = draw.chance.sample(draw.book.people, draw.chance.choice((2, 2, 3)))
+    people = draw.some(draw.book.people, draw.chance.choice((2, 2, 3)))
     subject, body = message(draw)
     writes = [call("email_send_email", recipient=one.email, subject=subject, body=body) for one in people]
     names = listed([one.name for one in people])

@@ -109,7 +109,7 @@ def report_peak(draw: Draw) -> Draft:
 
 def if_traffic_fell(draw: Draw) -> Draft:
     """A task if there were fewer visits, a mail if not."""
-    days = draw.chance.sample(draw.book.visits.days()[-30:-1], 2)
+    days = draw.some(draw.book.visits.days()[-30:-1], 2)
     first, second = sorted(days, key=lambda day: day.date)
     need(first.visits != second.visits, "two days are equal")
     board = draw.chance.choice(("Front end", "Design"))
