@@ -33,7 +33,7 @@ def fences(path: Path, language: str) -> list[str]:
 
 
 def commands(path: Path) -> list[str]:
-    lines = "\n".join(fences(path, "(?:bash|text)")).splitlines()
+    lines = "\n".join(fences(path, "(?:bash|text)")).replace("\\\n", " ").splitlines()
     return [line.split(" #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
 
 

@@ -6,15 +6,24 @@ VERBS = {
     "demo": "Run the main job on the embedded default: generate, roll out, grade, export, report.",
     "generate": "Generate persona-driven conversations (calendar, or your own domain file).",
     "rollout": "Play conversations with the agent under test and grade them.",
+    "collect": "Collect rollouts from an agent that is served over HTTP.",
     "export": "Write training files from rollouts: train and validation, SFT, ShareGPT, DPO.",
     "convert": "Convert between interchange formats.",
     "check": "Validate existing data: fields, windows, overlaps, constraints.",
     "regrade": "Grade recorded conversations again, without a model call.",
     "report": "Write one HTML page about one or more runs.",
     "play": "Play a conversation yourself, on either side.",
+    "view": "List the rollouts of a file, or read one.",
+    "serve": "Serve environments, agents, models, users or tools over HTTP.",
+    "status": "Show which servers run, and whether they are well.",
     "mock-llm": "Serve a mock OpenAI-compatible endpoint for tests, benchmarks and dry runs.",
     "envs": "List environments, or show one.",
+    "test-env": "Check an environment against the rules that all of them keep.",
 }
+
+
+MODULES = {"test-env": "env_test"}
+"""Where a verb's module and function are not called as the verb."""
 
 
 def main() -> None:
@@ -32,7 +41,7 @@ def main() -> None:
         help_format="markdown" if sys.argv[1:2] and sys.argv[1] in VERBS else "plaintext",
     )
     for verb, help_text in VERBS.items():
-        module = verb.replace("-", "_")
+        module = MODULES.get(verb, verb.replace("-", "_"))
         # The verb that is called explains itself by its docstring; the others are not imported for their line here.
         line = None if sys.argv[1:2] == [verb] else help_text
         app.command(f"usergym.cli.{module}:{module}", name=verb, help=line)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, get_args, get_type_hints, runtime_ch
 import msgspec
 
 from usergym.models.base import Model
-from usergym.types import Message, Reward, Seat, Speaker, Task, Tool, ToolCall, Trajectory, Turn
+from usergym.types import Message, Record, Reward, Seat, Speaker, Task, Tool, ToolCall, Trajectory, Turn
 from usergym.users.base import Participant
 
 
@@ -39,6 +39,18 @@ class RowError(ValueError):
         text = "nothing" if found is ... else repr(found)[:80]
         super().__init__(f"field {field!r}: expected {expected}, found {text}")
         self.field = field
+
+
+class Finding(Record, frozen=True):
+    """Something that is wrong with a row of data."""
+
+    field: str
+    """The path of the field in the row."""
+    problem: str
+    """What it holds, and what it should."""
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
 
 
 class _ToolMethod:
@@ -212,6 +224,15 @@ class OpensBlank(Protocol):
 
     def blank(self) -> Task:
         """A task that nothing is expected of."""
+        ...
+
+
+@runtime_checkable
+class ChecksRows(Protocol):
+    """An environment that can say more about a row than whether it can be read."""
+
+    def check(self, row: Mapping[str, Any]) -> list[Finding]:
+        """All that is wrong with a row; empty if nothing is."""
         ...
 
 

@@ -53,15 +53,10 @@ def from_chat(rows: Sequence[Mapping[str, Any]]) -> list[Message]:
     out: list[Message] = []
     for place, row in enumerate(rows):
         try:
-            wire = msgspec.convert(row, _Message)
+            wire = msgspec.convert(row, ChatMessage)
         except msgspec.ValidationError as error:
             raise ValueError(f"message {place}: {error}") from None
-        role = ROLES.get(wire.role)
-        if role is None:
-            raise ValueError(f"message {place}: role {wire.role!r}; expected system, user, assistant or tool")
-        content, reasoning = wire.text()
-        calls = wire.calls(place)
-        out.append(Message(role, content, reasoning, calls, wire.tool_call_id, wire.name))
+        out.append(wire.message(place))
     return out
 
 
@@ -98,13 +93,22 @@ class _Call(msgspec.Struct):
     id: str | None = None
 
 
+TEXT_PARTS = frozenset(
+    {"", "text", "input_text", "output_text", "refusal", "summary_text", "reasoning_text", "thinking"}
+)
+
+
 class Part(msgspec.Struct):
     """One part of a content list; only text has a meaning here."""
 
+    type: str = ""
     text: str | None = None
+    refusal: str | None = None
 
 
-class _Message(msgspec.Struct):
+class ChatMessage(msgspec.Struct):
+    """One row of `messages` as it comes over the wire."""
+
     role: str = "assistant"
     content: str | list[Part] | None = None
     reasoning_content: str | None = None
@@ -113,6 +117,14 @@ class _Message(msgspec.Struct):
     tool_call_id: str | None = None
     name: str | None = None
     refusal: str | None = None
+
+    def message(self, place: int) -> Message:
+        """ValueError for a role that there is not; `place` is the row's, for the error and for calls without an id."""
+        role = ROLES.get(self.role)
+        if role is None:
+            raise ValueError(f"message {place}: role {self.role!r}; expected system, user, assistant or tool")
+        content, reasoning = self.text()
+        return Message(role, content, reasoning, self.calls(place), self.tool_call_id, self.name)
 
     def text(self) -> tuple[str, str | None]:
         """Content and reasoning. A `<think>` passage that begins an assistant's content is reasoning; one that
@@ -141,7 +153,7 @@ class _Logprobs(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
-    message: _Message
+    message: ChatMessage
     finish_reason: str | None = None
     logprobs: _Logprobs | None = None
     token_ids: list[int] | None = None
@@ -215,7 +227,7 @@ def joined(content: str | list[Part] | None) -> str:
     """The text of a content field."""
     if isinstance(content, str):
         return content
-    return "".join(part.text or "" for part in content or ())
+    return "".join(part.text or part.refusal or "" for part in content or ())
 
 
 def arguments_text(arguments: str | dict[str, Any] | None) -> str:

@@ -1,7 +1,7 @@
 """Any OpenAI-compatible endpoint as a model, through `/chat/completions` or `/responses`."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,9 +49,11 @@ class HttpModel:
         budget: Budget | None = None,
         prices: Prices | None = None,
         hint: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """`model`: its name at the server. `base_url`: up to and with `/v1`. `name`: its name to us, which the price
-        table and the cache use. ValueError where `budget` bounds dollars and the price is unknown."""
+        table and the cache use. `headers`: sent with every call. ValueError where `budget` bounds dollars and the
+        price is unknown."""
         base_url = base_url.rstrip("/")
         self.name = name or f"{show(base_url)}/{model}"
         self.model = model
@@ -62,9 +64,9 @@ class HttpModel:
         self._dialect = dialect
         self._budget = budget
         self._price = price_of(self.name, prices, budget)
-        headers = {"Authorization": f"Bearer {key.value}"} if key.value else {}
+        sent = {"Authorization": f"Bearer {key.value}"} if key.value else {}
         path = "/chat/completions" if self._chat else "/responses"
-        self._transport = Transport(base_url + path, model, headers, key, options, budget, hint)
+        self._transport = Transport(base_url + path, model, {**sent, **(headers or {})}, key, options, budget, hint)
         self._encoded = Encoded()
         self._reasoning_as: ReasoningAs = "reasoning_content"
 

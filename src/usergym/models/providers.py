@@ -1,6 +1,7 @@
 """A model is named by one string; this says which server that is, and connects to it."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -116,6 +117,14 @@ def _url(name: str) -> Address:
     return Address(f"{show(base)}/v1/{model}", "url", model, f"{base}/v1")
 
 
+def at_url(base_url: str, model: str) -> Address:
+    """The model that a server calls `model`, whatever its name looks like. It may be asked without a key."""
+    url = _checked(base_url)
+    known = next((name for name, provider in PROVIDERS.items() if provider.base_url == url), "url")
+    name = model if known == "url" else f"{known}/{model}"
+    return Address(f"{show(url)}/{model}" if known == "url" else name, known, model, url)
+
+
 def key_of(address: Address) -> Key:
     """The key from the environment. StopRun names the variable of one that is missing or cannot be sent."""
     variables = PROVIDERS[address.provider].keys
@@ -130,7 +139,7 @@ def key_of(address: Address) -> Key:
 
 
 def connect(
-    name: str,
+    name: str | Address,
     endpoint: str | None = None,
     base_url: str | None = None,
     *,
@@ -140,13 +149,17 @@ def connect(
     context: int = 4096,
     parallel: int = 8,
     threads: int | None = None,
+    key: Key | None = None,
+    headers: Mapping[str, str] | None = None,
+    send_reasoning: bool = True,
 ) -> Model:
     """The model called `name` (see `parse`), charged to `budget`. `context` (tokens) and `parallel` (replies at once)
-    are for models in this process.
+    are for models in this process; `headers`, and whether earlier reasoning goes back to it, for those that are not.
+    `key`: in place of one from the environment.
 
     Raises UnknownModel for its name, StopRun for a missing key, ValueError for a price that `budget` needs.
     """
-    address = parse(name, endpoint, base_url)
+    address = parse(name, endpoint, base_url) if isinstance(name, str) else name
     if address.provider in IN_PROCESS:
         raise UnknownModel(
             f"{name!r} is an agent of an environment, not a model that can be asked; give PROVIDER/MODEL"
@@ -156,7 +169,7 @@ def connect(
 
         local = LocalModel.load(address.model, context=context, parallel=parallel, threads=threads)
         return local if budget is None else BudgetedModel(local, budget)
-    key = key_of(address)
+    key = key_of(address) if key is None else key
     if key.value and urlsplit(address.base_url).username:
         raise StopRun(
             f"{address.name}: the URL has a user and {key.variable} holds a key, and only one can be sent; drop one"
@@ -170,6 +183,7 @@ def connect(
     from usergym.models.http import OPENAI, Dialect, HttpModel
 
     official = address.base_url == PROVIDERS["openai"].base_url
+    dialect = OPENAI if official else Dialect(send_reasoning=send_reasoning)
     hint = f"start it with `vllm serve {address.model}`" if address.provider == "vllm" else ""
     return HttpModel(
         address.model,
@@ -177,7 +191,8 @@ def connect(
         name=address.name,
         key=key,
         options=options,
-        dialect=OPENAI if official else Dialect(),
+        dialect=dialect,
+        headers=headers,
         budget=budget,
         prices=prices,
         hint=hint or "`usergym mock-llm` serves a mock to try with",

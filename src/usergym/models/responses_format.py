@@ -30,37 +30,51 @@ def to_responses(messages: Iterable[Message], reasoning: bool = True) -> list[di
 
 
 def from_responses(items: Sequence[Mapping[str, Any]]) -> list[Message]:
-    """Messages of input or output items; the assistant's items up to its next words or thought are one message.
+    """Messages of input or output items. What an assistant wrote up to its next words or thought is one message, and
+    so is everything around calls that still wait for their results, whose place is right behind it.
     ValueError names the item and what is wrong in it."""
-    out: list[Message] = []
-    pending: list[_Item] = []
+    wires: list[Item] = []
     for place, item in enumerate(items):
         try:
-            wire = msgspec.convert(item, _Item)
+            wires.append(msgspec.convert(item, Item))
         except msgspec.ValidationError as error:
             raise ValueError(f"item {place}: {error}") from None
-        if wire.type in ("message", "reasoning") and wire.role in ("", "assistant"):
-            if pending and (wire.type == "reasoning" or pending[-1].type != "reasoning"):
-                out.append(_assistant(pending, len(out)))
-                pending = []
-            pending.append(wire)
-            continue
-        if wire.type == "function_call":
-            pending.append(wire)
-            continue
+    return messages_of(wires)
+
+
+def messages_of(items: Sequence["Item"]) -> list[Message]:
+    """`from_responses` for items that are read already."""
+    out: list[Message] = []
+    pending: list[Item] = []
+    calling = False
+
+    def flush() -> None:
+        nonlocal calling
         if pending:
             out.append(_assistant(pending, len(out)))
-            pending = []
-        role = "system" if wire.role == "developer" else wire.role
-        if wire.type == "function_call_output":
-            out.append(Message("tool", joined(wire.output), tool_call_id=wire.call_id))
-        elif wire.type == "message" and role in ("system", "user"):
-            out.append(Message("system" if role == "system" else "user", joined(wire.content)))
+            pending.clear()
+            calling = False
+
+    for place, item in enumerate(items):
+        if item.type in ("message", "reasoning") and item.role in ("", "assistant"):
+            if pending and not calling and (item.type == "reasoning" or pending[-1].type != "reasoning"):
+                flush()
+            pending.append(item)
+            continue
+        if item.type == "function_call":
+            pending.append(item)
+            calling = True
+            continue
+        flush()
+        role = "system" if item.role == "developer" else item.role
+        if item.type == "function_call_output":
+            out.append(Message("tool", joined(item.output), tool_call_id=item.call_id))
+        elif item.type == "message" and role in ("system", "user"):
+            out.append(Message("system" if role == "system" else "user", joined(item.content)))
         else:
             kinds = "message, reasoning, function_call or function_call_output"
-            raise ValueError(f"item {place}: type {wire.type!r}, role {wire.role!r}; expected {kinds}")
-    if pending:
-        out.append(_assistant(pending, len(out)))
+            raise ValueError(f"item {place}: type {item.type!r}, role {item.role!r}; expected {kinds}")
+    flush()
     return out
 
 
@@ -87,7 +101,9 @@ def tools_from_responses(rows: Iterable[Mapping[str, Any]]) -> list[Tool]:
     return tools
 
 
-class _Item(msgspec.Struct):
+class Item(msgspec.Struct):
+    """One input or output item as it comes over the wire."""
+
     type: str = "message"
     role: str = ""
     content: str | list[Part] | None = None
@@ -116,7 +132,7 @@ class _Incomplete(msgspec.Struct):
 
 
 class _Response(msgspec.Struct):
-    output: list[_Item]
+    output: list[Item]
     status: str | None = None
     incomplete_details: _Incomplete | None = None
     usage: _Usage | None = None
@@ -141,7 +157,7 @@ def read_responses(payload: bytes, place: int = 0) -> Reply:
     return Reply(message, _usage(body.usage), finish, _tokens(body.output))
 
 
-def _assistant(items: Sequence[_Item], place: int) -> Message:
+def _assistant(items: Sequence[Item], place: int) -> Message:
     thoughts: list[str] = []
     words: list[str] = []
     calls: list[ToolCall] = []
@@ -152,7 +168,8 @@ def _assistant(items: Sequence[_Item], place: int) -> Message:
             words.append(joined(item.content))
         elif item.type == "function_call":
             calls.append(ToolCall(item.call_id or f"call_{place}_{len(calls)}", item.name, item.arguments))
-    return Message("assistant", "".join(words), "\n\n".join(filter(None, thoughts)) or None, tuple(calls))
+    said, thought = ("\n\n".join(filter(None, texts)) for texts in (words, thoughts))
+    return Message("assistant", said, thought or None, tuple(calls))
 
 
 def _usage(usage: _Usage | None) -> Usage:
@@ -163,7 +180,7 @@ def _usage(usage: _Usage | None) -> Usage:
     return Usage(usage.input_tokens or 0, usage.output_tokens or 0, cached, calls=1)
 
 
-def _tokens(items: Sequence[_Item]) -> Tokens | None:
+def _tokens(items: Sequence[Item]) -> Tokens | None:
     """Ids as servers for training attach them: to the last item that was generated."""
     for item in reversed(items):
         if item.prompt_token_ids is not None and item.generation_token_ids is not None:

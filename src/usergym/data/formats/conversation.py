@@ -6,14 +6,8 @@ from typing import Any
 import msgspec
 
 from usergym.environments.base import RowError
+from usergym.rollouts.gym_rows import turns_of
 from usergym.types import Message, Reward, Seat, Task, Tool, Trajectory, Turn, stable_hash
-
-
-def dropped_nulls(value: Any) -> Any:
-    """Without the nulls that a parquet file puts where another row has a value."""
-    if isinstance(value, Mapping):
-        return {key: dropped_nulls(item) for key, item in value.items() if item is not None}
-    return [dropped_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def listed(row: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
@@ -27,23 +21,6 @@ def listed(row: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
 def extras(row: Mapping[str, Any], *known: str) -> dict[str, Any]:
     """Fields that the format does not know; they become the task's data."""
     return {key: value for key, value in row.items() if key not in (*known, "usergym") and value is not None}
-
-
-def turns_of(messages: Sequence[Message], field: str) -> tuple[str, list[Turn]]:
-    """The system prompt, and the turns of an assistant's view. RowError for a system message further down, which
-    has no speaker."""
-    start = 0
-    while start < len(messages) and messages[start].role == "system":
-        start += 1
-    turns = []
-    for place, message in enumerate(messages[start:], start):
-        if message.role == "system":
-            raise RowError(f"{field}[{place}].role", "system messages only at the beginning", "system")
-        if message.role == "user":
-            turns.append(Turn("user", msgspec.structs.replace(message, role="assistant")))
-        else:
-            turns.append(Turn("assistant", message))
-    return "\n\n".join(message.content for message in messages[:start]), turns
 
 
 def opening_of(turns: Sequence[Turn]) -> tuple[Turn, ...]:

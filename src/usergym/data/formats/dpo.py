@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
-from usergym.data.formats.conversation import extras, trajectory_of, turns_of
+from usergym.data.formats.conversation import extras, trajectory_of
 from usergym.data.formats.messages import chat_messages, chat_tools
 from usergym.models.chat_format import to_chat, tools_to_chat
+from usergym.rollouts.gym_rows import turns_of
 from usergym.types import Message, Reward, Speaker, Tool, Trajectory
 
 NESTED = ("prompt", "chosen", "rejected")

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from usergym.data.formats.conversation import dropped_nulls, extras, listed, named
+from usergym.data.formats.conversation import extras, listed, named
 from usergym.environments.base import RowError
+from usergym.rollouts.gym_rows import dropped_nulls
 from usergym.types import Message, Seat, Speaker, Task, Tool, Trajectory, Turn, stable_hash
 
 NESTED = ("prompt", "reward_model", "extra_info")

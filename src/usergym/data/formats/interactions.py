@@ -7,10 +7,11 @@ Read in our own shape (`x`, `y`, `o`) and in that of the logs they come from (`p
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from usergym.data.formats.conversation import dropped_nulls, extras, listed, trajectory_of, turns_of
+from usergym.data.formats.conversation import extras, listed, trajectory_of
 from usergym.data.formats.messages import chat_messages
 from usergym.environments.base import RowError
 from usergym.models.chat_format import to_chat
+from usergym.rollouts.gym_rows import dropped_nulls, turns_of
 from usergym.types import Message, Speaker, Tool, Trajectory
 
 NESTED = ("x", "prompt", "meta")

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from usergym.data.formats.conversation import dropped_nulls, extras, listed, rewarded, trajectory_of
+from usergym.data.formats.conversation import extras, listed, rewarded, trajectory_of
 from usergym.environments.base import RowError
 from usergym.models.chat_format import from_chat, to_chat, tools_from_chat, tools_to_chat
+from usergym.rollouts.gym_rows import dropped_nulls
 from usergym.types import Message, Speaker, Tool, Trajectory
 
 NESTED = ("messages",)

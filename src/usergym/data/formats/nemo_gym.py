@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from usergym.data.formats.conversation import dropped_nulls, extras, named, rewarded, turns_of
+from usergym.data.formats.conversation import extras, named, rewarded
 from usergym.environments.base import RowError
-from usergym.models.responses_format import from_responses, to_responses, tools_from_responses, tools_to_responses
-from usergym.types import Message, Seat, Speaker, Task, Tool, Trajectory, Turn, Usage, stable_hash
+from usergym.models.responses_format import to_responses, tools_from_responses, tools_to_responses
+from usergym.rollouts.gym_rows import messages_of, played, response_of, turns_of
+from usergym.types import Seat, Speaker, Task, Tool, Trajectory, stable_hash
 
 NESTED = ()
 
@@ -25,10 +26,7 @@ def matches(row: Mapping[str, Any]) -> bool:
 def read(row: Mapping[str, Any]) -> list[Trajectory]:
     """A task that nobody has played yet is a trajectory that has its opening only."""
     params = _object(row, "responses_create_params")
-    asked = params.get("input", ...)
-    if isinstance(asked, str):
-        asked = [{"role": "user", "content": asked}]
-    before = _messages(asked, "responses_create_params.input")
+    before = messages_of(params.get("input", ...), "responses_create_params.input")
     system, opening = turns_of(before, "responses_create_params.input")
     tools = _tools(params.get("tools"))
     data = extras(row, *_OWN)
@@ -43,8 +41,8 @@ def read(row: Mapping[str, Any]) -> list[Trajectory]:
     seat = Seat(system, tuple(tool.name for tool in tools))
     turns = list(opening)
     if row.get("response") is not None:
-        played, rest = _played(_object(row, "response"), len(opening))
-        turns += played
+        after, rest = played(_object(row, "response"))
+        turns += after
         data["response"] = rest
         seat = msgspec.structs.replace(seat, model=rest.get("model") or "")
     task = Task(task_id, env, opening=tuple(opening), data=data, tools=tuple(tools) or None)
@@ -69,34 +67,11 @@ def _object(row: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     return value
 
 
-def _messages(items: Any, field: str) -> list[Message]:
-    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
-        raise RowError(field, "a text or a list of items", items)
-    try:
-        return from_responses([dropped_nulls(item) for item in items])
-    except ValueError as error:
-        raise ValueError(f"field {field!r}: {error}") from None
-
-
 def _tools(value: Any) -> list[Tool]:
     try:
         return tools_from_responses(value or [])
     except (ValueError, AttributeError, TypeError) as error:
         raise RowError("responses_create_params.tools", f"a list of flat functions ({error})", value) from None
-
-
-def _played(response: Mapping[str, Any], place: int) -> tuple[list[Turn], dict[str, Any]]:
-    """The turns of a response, its usage on the assistant's last one; and its other fields."""
-    output = response.get("output", ...)
-    _, turns = turns_of(_messages(output, "response.output"), "response.output")
-    rest = {key: value for key, value in response.items() if key not in ("output", "tools") and value is not None}
-    usage = response.get("usage")
-    last = max((n for n, turn in enumerate(turns) if turn.message.role == "assistant"), default=None)
-    if isinstance(usage, Mapping) and last is not None:
-        cached = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
-        spent = Usage(usage.get("input_tokens") or 0, usage.get("output_tokens") or 0, cached)
-        turns[last] = msgspec.structs.replace(turns[last], usage=spent)
-    return turns, rest
 
 
 def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequence[Tool] = ()) -> list[dict[str, Any]]:
@@ -110,20 +85,10 @@ def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequenc
     row["responses_create_params"]["input"] = to_responses(before, reasoning=False)
     if len(trajectory.turns) <= opening and not trajectory.rewards:
         return [row]
-    after = trajectory.view(speaker)[len(before) :]
-    seat = trajectory.seats.get(speaker) or Seat()
-    row["response"] = {
-        "id": f"resp_{stable_hash(trajectory.id):016x}",
-        "created_at": 0.0,
-        "model": seat.model,
-        "object": "response",
-        "output": [_output(item, n) for n, item in enumerate(to_responses(after))],
-        "parallel_tool_calls": True,
-        "tool_choice": "auto",
-        "tools": known,
-        "usage": _usage(trajectory.usage(speaker)) if any(turn.usage for turn in trajectory.turns) else None,
-        **_rest(task.data.get("response")),
-    }
+    key = f"{stable_hash(trajectory.id):016x}"
+    row["response"] = response_of(trajectory, speaker, known, key=key, opening=opening) | _rest(
+        task.data.get("response")
+    )
     if trajectory.sample:
         row["_ng_rollout_index"] = trajectory.sample
     if (reward := trajectory.reward(speaker)) is not None:
@@ -131,32 +96,8 @@ def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequenc
     return [row]
 
 
-def _usage(spent: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": spent.input_tokens,
-        "input_tokens_details": {"cached_tokens": spent.cached_tokens},
-        "output_tokens": spent.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": spent.input_tokens + spent.output_tokens,
-    }
-
-
 def _rest(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
-
-
-def _output(item: Mapping[str, Any], place: int) -> dict[str, Any]:
-    """An output item with the fields that their schema demands; reasoning stands in its summary there."""
-    match item:
-        case {"type": "reasoning", "content": [{"text": str(text)}]}:
-            return {"id": f"rs_{place}", "summary": [{"text": text, "type": "summary_text"}], "type": "reasoning"}
-        case {"type": "message", "role": "assistant", "content": str(text)}:
-            part = {"annotations": [], "text": text, "type": "output_text"}
-            said = {"id": f"msg_{place}", "content": [part], "role": "assistant"}
-            return {**said, "status": "completed", "type": "message"}
-        case {"type": "function_call"}:
-            return {**item, "id": f"fc_{place}", "status": "completed"}
-    return dict(item)
 
 
 def training_row(

@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from usergym.data.formats.conversation import dropped_nulls, extras, turns_of
+from usergym.data.formats.conversation import extras
 from usergym.data.formats.messages import chat_messages
 from usergym.environments.base import RowError
 from usergym.models.chat_format import to_chat
+from usergym.rollouts.gym_rows import dropped_nulls, turns_of
 from usergym.types import Seat, Speaker, Task, Tool, Trajectory, stable_hash
 
 NESTED = ("prompt", "reward_model", "extra_info")

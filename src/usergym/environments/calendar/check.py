@@ -4,21 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from usergym.environments.base import RowError
+from usergym.environments.base import Finding, RowError
 from usergym.environments.calendar import rows, solver
 from usergym.environments.calendar.clock import DAY, constraint, minutes
 from usergym.environments.calendar.grading import Wanted, read_expected
-from usergym.types import Record, Task
-
-
-class Finding(Record, frozen=True):
-    field: str
-    """The path of the field in the row."""
-    problem: str
-    """What it holds, and what it should."""
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.problem}"
+from usergym.types import Task
 
 
 def validate(row: Mapping[str, Any]) -> list[Finding]:

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from usergym.environments.base import Environment, RowError, World
+from usergym.environments.base import Environment, Finding, RowError, World
 from usergym.environments.calendar import rows, schedule, solver
+from usergym.environments.calendar.check import validate
 from usergym.environments.calendar.clock import clock_12, clock_24
 from usergym.environments.calendar.grading import PARTS, Grade, Level, Mode, grade, plain, plain_name, read_expected
 from usergym.models.base import Model
@@ -96,6 +97,9 @@ class Calendar(Environment):
 
     def read(self, row: Mapping[str, Any]) -> Task:
         return rows.read(row)
+
+    def check(self, row: Mapping[str, Any]) -> list[Finding]:
+        return validate(row)
 
     def start(self, task: Task) -> World:
         return CalendarWorld(task, self)

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from usergym.environments.workplace.office import Day, Office, Plot
+from usergym.environments.workplace.state import Day, Plot, State
 
 _TITLES = {
     "total_visits": "Visits",
@@ -28,7 +28,7 @@ def can_draw() -> bool:
     return find_spec("vl_convert") is not None
 
 
-def draw(office: Office, plot: Plot, folder: Path) -> Path:
+def draw(office: State, plot: Plot, folder: Path) -> Path:
     """Writes the plot's PNG under `folder`, by the path that the agent was told; a plot that is there is kept."""
     import vl_convert
 
@@ -39,7 +39,7 @@ def draw(office: Office, plot: Plot, folder: Path) -> Path:
     return path
 
 
-def chart(office: Office, plot: Plot) -> dict[str, Any]:
+def chart(office: State, plot: Plot) -> dict[str, Any]:
     """A Vega-Lite chart: one value a day, or how often each value occurs."""
     title = _TITLES[plot.value]
     days = office.base.visits.days(plot.first[:10], plot.last[:10])

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from usergym.environments.workplace.dates import timestamp
-from usergym.environments.workplace.office import Office, Plot
+from usergym.environments.workplace.state import Plot, State
 from usergym.environments.workplace.tables import CASED, Row, Table
 
-TIMES = ("sent_datetime", "event_start", "due_date", "last_contact_date", "follow_up_by")
+TIMES = ("sent_datetime", "event_start")
+DAYS = ("due_date", "last_contact_date", "follow_up_by")
+"""What is done on a day; a time of day says nothing more."""
+
 NOUNS = {"emails": "email", "events": "meeting", "tasks": "task", "customers": "customer"}
 TITLES = {"emails": "subject", "events": "event_name", "tasks": "task_name", "customers": "customer_name"}
 
@@ -23,9 +26,10 @@ def plain(column: str, value: Any) -> Value:
     if value is None:
         return ""
     text = " ".join(str(value).split())
-    if column in TIMES:
+    if column in TIMES or column in DAYS:
         try:
-            return timestamp(text).isoformat(" ")
+            moment = timestamp(text)
+            return moment.date().isoformat() if column in DAYS else moment.isoformat(" ")
         except ValueError:
             return text.casefold()
     if column == "duration":
@@ -66,7 +70,7 @@ def change(table: Table) -> Change:
     return Change(frozenset(place for place in table.deleted if place < start), changed, added)
 
 
-def effects(office: Office) -> tuple[dict[str, Change], set[tuple[Value, Value, str, str]]]:
+def effects(office: State) -> tuple[dict[str, Change], set[tuple[Value, Value, str, str]]]:
     """By table; and the plots that were drawn, however often."""
     tables = {name: change(getattr(office, name)) for name in NOUNS}
     return tables, {_plot(plot) for plot in office.plots}
@@ -76,12 +80,12 @@ def _plot(plot: Plot) -> tuple[Value, Value, str, str]:
     return plain("due_date", plot.first), plain("due_date", plot.last), plot.value, plot.kind
 
 
-def is_untouched(office: Office) -> bool:
+def is_untouched(office: State) -> bool:
     tables, plots = effects(office)
     return not plots and not any(each.deleted or each.changed or each.added for each in tables.values())
 
 
-def differences(office: Office, wanted: Office) -> list[str]:
+def differences(office: State, wanted: State) -> list[str]:
     """How one office's end state differs from another's over the same tables, a sentence each; none if they agree."""
     (tables, plots), (wanted_tables, wanted_plots) = effects(office), effects(wanted)
     lines: list[str] = []

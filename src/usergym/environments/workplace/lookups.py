@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from usergym.environments.workplace.effects import plain
-from usergym.environments.workplace.office import COLUMNS
+from usergym.environments.workplace.state import COLUMNS
 from usergym.environments.workplace.tools import WRITES
 
 Fact = tuple[str, ...]

@@ -3,13 +3,13 @@
 from bisect import bisect_left
 from typing import Any
 
-from usergym.environments.workplace.office import Office
+from usergym.environments.workplace.state import State
 from usergym.environments.workplace.tables import Table, peer_values
 
 Frame = list[tuple[int, tuple[Any, ...]]]
 
 
-def same_frames(office: Office, wanted: Office) -> bool:
+def same_frames(office: State, wanted: State) -> bool:
     """Whether the peer calls these end states equal. A row's index is part of the frame there: a deletion leaves a
     hole, and a new row gives all rows new numbers, except in the calendar, where every new row is number 0."""
     return (
@@ -21,7 +21,7 @@ def same_frames(office: Office, wanted: Office) -> bool:
     )
 
 
-def office_plots(office: Office) -> list[str]:
+def office_plots(office: State) -> list[str]:
     return [plot.path.lower() for plot in office.plots]
 
 

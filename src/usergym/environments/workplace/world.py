@@ -2,7 +2,7 @@
 state, or what was found out, is held against what should have been done."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import cache, lru_cache
@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
-from usergym.environments.base import Environment, RowError, World
+from usergym.environments.base import Environment, Finding, RowError, World
 from usergym.environments.workplace import company, drawing, rows
+from usergym.environments.workplace.check import failing
 from usergym.environments.workplace.company import Spec
-from usergym.environments.workplace.office import Office, OfficeBase
+from usergym.environments.workplace.office import Office
 from usergym.environments.workplace.requests import Request, requests
 from usergym.environments.workplace.tools import TOOLS
 from usergym.environments.workplace.verdict import Mode, judge, outcome_reward
@@ -52,7 +53,7 @@ class Workplace(Environment):
         if max_steps < 1:
             raise ValueError(f"max_steps={max_steps}: expected 1 or more")
         self.mode = mode
-        self.max_replies = max_steps
+        self.max_replies = self.max_steps = max_steps
         self.spec = Spec(0, people, emails, events, visits, tasks, customers)
         self.shared = Office.from_csv(tables) if tables else None
 
@@ -65,17 +66,23 @@ class Workplace(Environment):
             spec = replace(self.spec, seed=seed * MOST_COMPANIES + number)
             group = f"company-{spec.seed}"
             if split is None or split_of(group, validation=0.1, test=0.1) == split:
-                found = requests(_company(spec), spec.seed)
+                found = self._reachable(requests(_company(spec), spec.seed))
                 for place, request in enumerate(islice(found, TASKS_OF_A_COMPANY)):
                     yield self.task(f"{self.name}-{spec.seed}-{place}", group, request, spec, split)
 
     def _of_tables(self, split: str | None, seed: int) -> Iterator[Task]:
         """The same request may come twice: it is then in the same split."""
         assert self.shared
-        for place, request in enumerate(requests(self.shared, seed)):
+        for place, request in enumerate(self._reachable(requests(self.shared, seed))):
             group = f"request-{stable_hash(request.user):016x}"
             if split is None or split_of(group, validation=0.1, test=0.1) == split:
                 yield self.task(f"{self.name}-tables-{seed}-{place}", group, request, None, split)
+
+    def _reachable(self, found: Iterable[Request]) -> Iterator[Request]:
+        """Those that an agent can do with its model calls although it makes one tool call at a time."""
+        for request in found:
+            if sum(map(len, request.rounds)) + bool(request.answer) <= self.max_steps:
+                yield request
 
     def task(self, key: str, group: str, request: Request, spec: Spec | None, split: str | None = None) -> Task:
         data: dict[str, Any] = {
@@ -98,6 +105,20 @@ class Workplace(Environment):
 
     def read(self, row: Mapping[str, Any]) -> Task:
         return rows.read(row, tools())
+
+    def check(self, row: Mapping[str, Any]) -> list[Finding]:
+        """What cannot be read, an unknown category, and calls of the ground truth that fail. Where the tables of a
+        row are not known, its calls are not made."""
+        try:
+            task = self.read(row)
+        except RowError as error:
+            return [Finding(error.field, str(error))]
+        found = []
+        if "responses_create_params" in row and (category := row.get("category")) not in rows.CATEGORIES:
+            found.append(Finding("category", f"{category!r} is none of {', '.join(rows.CATEGORIES)}"))
+        if "company" in task.data or self.shared:
+            found += failing(task.data.get("ground_truth") or (), self.office(task))
+        return found
 
     def to_row(self, task: Task, number: int) -> dict[str, Any]:
         """The documented row of a task."""
@@ -217,7 +238,7 @@ def tools() -> tuple[Tool, ...]:
 
 @lru_cache(maxsize=32)
 def _company(spec: Spec) -> Office:
-    return Office(OfficeBase(company.build(spec)), company.now(spec))
+    return Office.from_rows(company.build(spec), company.now(spec))
 
 
 @cache

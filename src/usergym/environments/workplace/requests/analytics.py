@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
-from usergym.environments.workplace.office import Day
 from usergym.environments.workplace.requests.draft import Call, Draft, Draw, call, need
 from usergym.environments.workplace.requests.speech import Span, day_words, listed, past_span
+from usergym.environments.workplace.state import Day
 
 VALUES = {
     "total_visits": ("total visits", "the number of visits"),

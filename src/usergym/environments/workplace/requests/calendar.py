@@ -92,10 +92,11 @@ def move(draw: Draw) -> Draft:
     slots = {
         **person.slots(),
         **event_slots(draw, event),
-        "new_day": "the same day" if other == day else day_words(other, draw.book.today, draw.chance, on=False),
+        "new_day": day_words(other, draw.book.today, draw.chance),
         "new_time": time_words(start, draw.chance),
     }
-    return Draft(slots, [[find_event(draw, person, day)]], [update_call(event, "event_start", start)])
+    case = "same_day" if other == day else "other_day"
+    return Draft(slots, [[find_event(draw, person, day)]], [update_call(event, "event_start", start)], case=case)
 
 
 def resize(draw: Draw) -> Draft:

@@ -3,10 +3,11 @@
 from collections import Counter
 from datetime import date, timedelta
 
+import usergym.environments.workplace.requests.analytics as analytics
+import usergym.environments.workplace.requests.calendar as calendar
+import usergym.environments.workplace.requests.customer_relationship_manager as crm
+import usergym.environments.workplace.requests.project_management as boards
 from usergym.environments.workplace.dates import timestamp
-from usergym.environments.workplace.requests import analytics, calendar
-from usergym.environments.workplace.requests import customer_relationship_manager as crm
-from usergym.environments.workplace.requests import project_management as boards
 from usergym.environments.workplace.requests.book import Person, value_of
 from usergym.environments.workplace.requests.draft import Call, Draft, Draw, call, directory, need
 from usergym.environments.workplace.requests.finds import (
@@ -66,7 +67,7 @@ def drop_with_busiest(draw: Draw) -> Draft:
     rows = value_of(draw.book.tasks, board=board, list_name=where)
     person = most_loaded(draw, rows)
     event, look = next_meeting(draw, person)
-    subject, body = message(draw)
+    subject, body = message(draw, "relief")
     slots = {"board": board, "list": where, "subject": subject, "body": body}
     writes = [call("calendar_delete_event", event_id=event["event_id"]), mail(person, subject, body)]
     lookups = [[boards.search(board=board, list_name=where)], [look]]
@@ -96,7 +97,7 @@ def oldest_overdue(draw: Draw) -> Draft:
     rows = [row for row in draw.book.tasks_of[person.email] if row["list_name"] != "Completed"]
     rows = sorted((row for row in rows if row["due_date"] < str(draw.book.today)), key=lambda row: row["due_date"])
     need(len(rows) > 1 and rows[0]["due_date"] < rows[1]["due_date"], "not one oldest task")
-    subject, body = message(draw)
+    subject, body = message(draw, "late")
     slots = {**person.slots(), "date": boards.due(draw, day), "subject": subject, "body": body}
     writes = [boards.update(rows[0], "due_date", str(day)), mail(person, subject, body)]
     shows = [row["task_id"] for row in rows]
@@ -123,7 +124,7 @@ def soon_or_mail(draw: Draw) -> Draft:
     event, look = next_meeting(draw, person)
     start = timestamp(event["event_start"]).date()
     day = draw.one(draw.book.workdays(2, 9), "no working day")
-    subject, body = message(draw)
+    subject, body = message(draw, "soon")
     name = event_name(draw)
     slots = {
         **crm.named(draw, row),
@@ -151,6 +152,19 @@ def relieve(draw: Draw) -> Draft:
     return Draft(slots, lookups, writes, shows=[row["task_id"] for row in rows])
 
 
+def who_and_next(draw: Draw) -> Draft:
+    """Who has a customer, and when the next meeting with them is."""
+    row = some_customer(draw)
+    person = crm.owner(draw, row)
+    event = next((one for one in draw.book.coming if one["participant_email"] == person.email), None)
+    need(event, "nothing comes")
+    assert event is not None
+    start = timestamp(event["event_start"])
+    look = search_events(draw, draw.book.today, start.date() + timedelta(days=2), person.email)
+    answer = [person.name, start.date().isoformat(), f"{start:%H:%M}"]
+    return Draft(crm.named(draw, row), [[find_customer(row)], [look]], answer=answer, shows=[event["event_id"]])
+
+
 TEMPLATES = (
     reply_to_assignee,
     rename_with_owner,
@@ -160,4 +174,5 @@ TEMPLATES = (
     meet_last_writer,
     soon_or_mail,
     relieve,
+    who_and_next,
 )

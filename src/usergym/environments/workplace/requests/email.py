@@ -124,6 +124,7 @@ def answer_or_ask(draw: Draw) -> Draft:
     day = book.today - timedelta(days=back)
     need(day.weekday() < 5, "a weekend")
     rows = [row for row in book.inbox_from.get(person.email, ()) if str(row["sent_datetime"])[:10] >= str(day)]
+    need(not rows or str(rows[0]["sent_datetime"])[:10] != str(day), "since may leave the day out")
     need(rows or draw.chance.random() < 0.6, "nothing came")
     subject, body = message(draw)
     reply = answer_line(draw)

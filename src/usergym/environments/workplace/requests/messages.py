@@ -34,9 +34,9 @@ def answer_line(draw: Draw) -> str:
     return line(draw, "answers")
 
 
-def message(draw: Draw) -> tuple[str, str]:
-    """Subject and body."""
-    subject, _, body = line(draw, "mails").partition(" | ")
+def message(draw: Draw, about: str = "mails") -> tuple[str, str]:
+    """Subject and body; `about` is a list of `phrasings/messages.toml`."""
+    subject, _, body = line(draw, about).partition(" | ")
     return subject, body
 
 

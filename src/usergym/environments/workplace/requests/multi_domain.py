@@ -3,10 +3,10 @@
 from collections import Counter
 from datetime import date, timedelta
 
-from usergym.environments.workplace.dates import timestamp
-from usergym.environments.workplace.requests import analytics, calendar
-from usergym.environments.workplace.requests import customer_relationship_manager as crm
-from usergym.environments.workplace.requests import project_management as boards
+import usergym.environments.workplace.requests.analytics as analytics
+import usergym.environments.workplace.requests.calendar as calendar
+import usergym.environments.workplace.requests.customer_relationship_manager as crm
+import usergym.environments.workplace.requests.project_management as boards
 from usergym.environments.workplace.requests.book import Person, value_of
 from usergym.environments.workplace.requests.draft import Call, Draft, Draw, call, directory, need
 from usergym.environments.workplace.requests.finds import (
@@ -48,16 +48,16 @@ def new_meeting(draw: Draw, person: Person, minutes: int = 30) -> tuple[dict[str
 def invite(draw: Draw) -> Draft:
     person = draw.person()
     words, create = new_meeting(draw, person)
-    subject, body = message(draw)
+    subject, body = message(draw, "invited")
     slots = {**person.slots(), **words, "subject": subject, "body": body}
     return Draft(slots, [directory(person)], [create, mail(person, subject, body)])
 
 
 def cancel_and_tell(draw: Draw) -> Draft:
     person, event, day = some_event(draw)
-    body = answer_line(draw)
-    slots = {**person.slots(), **event_slots(draw, event), "subject": "Our meeting", "body": body}
-    writes = [call("calendar_delete_event", event_id=event["event_id"]), mail(person, "Our meeting", body)]
+    subject, body = message(draw, "cancelled")
+    slots = {**person.slots(), **event_slots(draw, event), "subject": subject, "body": body}
+    writes = [call("calendar_delete_event", event_id=event["event_id"]), mail(person, subject, body)]
     return Draft(slots, [[find_event(draw, person, day)]], writes)
 
 
@@ -76,7 +76,7 @@ def customer_to(draw: Draw) -> Draft:
     """A customer changes hands, and the new owner is told."""
     row = some_customer(draw)
     other = crm.seller(draw, crm.owner(draw, row))
-    subject, body = message(draw)
+    subject, body = message(draw, "customer")
     slots = {**crm.named(draw, row), **other.slots("to_"), "subject": subject, "body": body}
     writes = [crm.update(row, "assigned_to_email", other.email), mail(other, subject, body)]
     return Draft(slots, [[find_customer(row), *directory(other)]], writes)
@@ -90,7 +90,7 @@ def remind_overdue(draw: Draw) -> Draft:
     late = [row for row in rows if row["due_date"] < str(draw.book.today)]
     people = [draw.book.by_email[address] for address in dict.fromkeys(row["assigned_to_email"] for row in late)]
     need(2 <= len(people) <= 5 and len(rows) <= 60, "too few or too many people")
-    subject, body = message(draw)
+    subject, body = message(draw, "overdue")
     slots = {"board": board, "list": where, "subject": subject, "body": body}
     look = boards.search(board=board, list_name=where)
     shows = [row["task_id"] for row in late]
@@ -116,7 +116,7 @@ def if_traffic_fell(draw: Draw) -> Draft:
     person = boards.colleague(draw, draw.person(), board)
     other = draw.person([one for one in draw.book.people if one != person])
     name, due = task_name(draw, board), boards.coming_day(draw)
-    subject, body = message(draw)
+    subject, body = message(draw, "fine")
     slots = {
         **person.slots(),
         **other.slots("to_"),
@@ -138,7 +138,7 @@ def if_traffic_fell(draw: Draw) -> Draft:
 def plot_and_tell(draw: Draw) -> Draft:
     person, span = draw.person(), analytics.some_span(draw, 90)
     value, kind = draw.one(list(analytics.VALUES), ""), draw.one(analytics.KINDS, "")
-    subject, body = message(draw)
+    subject, body = message(draw, "chart")
     slots = {**person.slots(), "kind": kind, "value": analytics.value_words(draw, value), "span": span.words}
     writes = [analytics.plot_call(span, value, kind), mail(person, subject, body)]
     return Draft({**slots, "subject": subject, "body": body}, [directory(person)], writes)
@@ -193,7 +193,7 @@ def thank_winner(draw: Draw) -> Draft:
     counts = Counter(row["assigned_to_email"] for row in rows).most_common(2)
     need(len(counts) > 1 and counts[0][1] > counts[1][1], "two have equally many")
     person = draw.book.by_email[counts[0][0]]
-    subject, body = message(draw)
+    subject, body = message(draw, "thanks")
     slots = {"product": product.lower(), "subject": subject, "body": body}
     look = search_customers(rows, product_interest=product, status="Won")
     shows = [row["customer_id"] for row in rows]
@@ -204,7 +204,7 @@ def clean_up(draw: Draw) -> Draft:
     """Lost customers go, and their owner is told."""
     person, status, product, rows, look = crm.group(draw)
     need(status == "Lost", "not lost")
-    subject, body = message(draw)
+    subject, body = message(draw, "cleaned")
     slots = {**person.slots(), "product": product.lower(), "subject": subject, "body": body}
     writes = [*(crm.delete(row) for row in rows), mail(person, subject, body)]
     need(len(writes) <= 8, "too many calls")
@@ -235,7 +235,7 @@ def free_or_mail(draw: Draw) -> Draft:
     need(on_day, "nothing at all that day")
     theirs = [row for row in on_day if row["participant_email"] == person.email]
     start, name = calendar.free_start(draw, day, 30, person), event_name(draw)
-    subject, body = message(draw)
+    subject, body = message(draw, "busy")
     slots = {
         **person.slots(),
         "day": day_words(day, draw.book.today, draw.chance),
@@ -248,19 +248,6 @@ def free_or_mail(draw: Draw) -> Draft:
     if theirs:
         return Draft(slots, lookups, [mail(person, subject, body)])
     return Draft(slots, lookups, [calendar.create_call(name, person, start, 30)])
-
-
-def who_and_next(draw: Draw) -> Draft:
-    """Who has a customer, and when the next meeting with them is."""
-    row = some_customer(draw)
-    person = crm.owner(draw, row)
-    event = next((one for one in draw.book.coming if one["participant_email"] == person.email), None)
-    need(event, "nothing comes")
-    assert event is not None
-    start = timestamp(event["event_start"])
-    look = search_events(draw, draw.book.today, start.date() + timedelta(days=2), person.email)
-    answer = [person.name, start.date().isoformat(), f"{start:%H:%M}"]
-    return Draft(crm.named(draw, row), [[find_customer(row)], [look]], answer=answer, shows=[event["event_id"]])
 
 
 def mails_and_tasks(draw: Draw) -> Draft:
@@ -295,6 +282,5 @@ TEMPLATES = (
     clean_up,
     kickoff,
     free_or_mail,
-    who_and_next,
     mails_and_tasks,
 )

@@ -4,14 +4,29 @@ import random
 
 OPENERS = ("Hi! ", "Hey, ", "Quick one: ", "Morning! ", "One more thing: ", "Hello, ", "Small favour: ", "Next: ")
 CLOSERS = (" Thanks!", " Thank you.", " Thanks a lot", " Cheers")
+ASKS = (
+    "Can ",
+    "Could ",
+    "Who ",
+    "When ",
+    "What ",
+    "How ",
+    "Did ",
+    "Is ",
+    "Does ",
+    "Were ",
+    "Which ",
+    "On what ",
+    "On which ",
+)
 KEEPS = ("I ", "I'", "CRM")
 
 
 def styled(text: str, pattern: str, chance: random.Random) -> str:
     """`pattern` is the phrasing `text` was made from: where it begins with a name, that keeps its capital."""
     ends = text.rstrip("'")[-1] in ".?!"
-    if not ends and chance.random() < 0.45:
-        text += "."
+    if not ends and chance.random() < 0.6:
+        text += "?" if pattern.startswith(ASKS) and "?" not in pattern else "."
         ends = True
     if chance.random() < 0.2:
         opener = chance.choice(OPENERS)

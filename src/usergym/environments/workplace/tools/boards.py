@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from usergym.environments.workplace.office import Office
+from usergym.environments.workplace.state import State
 from usergym.environments.workplace.tables import containing
 
 LISTS = ("Backlog", "In Progress", "In Review", "Completed")
@@ -11,7 +11,7 @@ BOARDS = ("Back end", "Front end", "Design")
 _ADDRESS = re.compile(r"^[a-zA-Z0-9._%+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z]{2,}$")
 
 
-def get_task_information_by_id(office: Office, /, task_id: Any = None, field: Any = None) -> Any:
+def get_task_information_by_id(office: State, /, task_id: Any = None, field: Any = None) -> Any:
     if not task_id:
         return "Task ID not provided."
     if not field:
@@ -24,7 +24,7 @@ def get_task_information_by_id(office: Office, /, task_id: Any = None, field: An
 
 
 def search_tasks(
-    office: Office,
+    office: State,
     /,
     task_name: Any = None,
     assigned_to_email: Any = None,
@@ -46,7 +46,7 @@ def search_tasks(
 
 
 def create_task(
-    office: Office,
+    office: State,
     /,
     task_name: Any = None,
     assigned_to_email: Any = None,
@@ -73,7 +73,7 @@ def create_task(
     return task_id
 
 
-def _bad_assignee(office: Office, address: Any) -> str | None:
+def _bad_assignee(office: State, address: Any) -> str | None:
     """Only who has a task already is a member of the team."""
     known = address in office.base.assignees and not office.tasks.deleted and not office.tasks.changed
     if known or any(task["assigned_to_email"].lower() == address for _, task in office.tasks):
@@ -89,7 +89,7 @@ def _bad_board(name: Any) -> str | None:
     return None if name in BOARDS else f"Board not valid. Please choose from: {', '.join(map(repr, BOARDS))}."
 
 
-def delete_task(office: Office, /, task_id: Any = None) -> Any:
+def delete_task(office: State, /, task_id: Any = None) -> Any:
     if not task_id:
         return "Task ID not provided."
     places = office.tasks.places(task_id)
@@ -97,7 +97,7 @@ def delete_task(office: Office, /, task_id: Any = None) -> Any:
     return "Task deleted successfully." if places else "Task not found."
 
 
-def update_task(office: Office, /, task_id: Any = None, field: Any = None, new_value: Any = None) -> Any:
+def update_task(office: State, /, task_id: Any = None, field: Any = None, new_value: Any = None) -> Any:
     if not task_id or not field or not new_value:
         return "Task ID, field, or new value not provided."
     problem = None

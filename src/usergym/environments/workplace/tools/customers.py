@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from usergym.environments.workplace.office import Office
+from usergym.environments.workplace.state import State
 from usergym.environments.workplace.tables import containing, page_of
 
 STATUSES = ("Qualified", "Won", "Lost", "Lead", "Proposal")
@@ -21,7 +21,7 @@ _FIELDS = (
 
 
 def search_customers(
-    office: Office,
+    office: State,
     /,
     customer_name: Any = None,
     customer_email: Any = None,
@@ -59,7 +59,7 @@ def search_customers(
     return paged if found else "No customers found."
 
 
-def update_customer(office: Office, /, customer_id: Any = None, field: Any = None, new_value: Any = None) -> Any:
+def update_customer(office: State, /, customer_id: Any = None, field: Any = None, new_value: Any = None) -> Any:
     if not customer_id or not field or not new_value:
         return "Customer ID, field, or new value not provided."
     if field == "status" and new_value not in STATUSES:
@@ -78,7 +78,7 @@ def update_customer(office: Office, /, customer_id: Any = None, field: Any = Non
 
 
 def add_customer(
-    office: Office,
+    office: State,
     /,
     customer_name: Any = None,
     assigned_to_email: Any = None,
@@ -110,7 +110,7 @@ def add_customer(
     return customer_id
 
 
-def delete_customer(office: Office, /, customer_id: Any = None) -> Any:
+def delete_customer(office: State, /, customer_id: Any = None) -> Any:
     if not customer_id:
         return "Customer ID not provided."
     places = office.customers.places(customer_id)

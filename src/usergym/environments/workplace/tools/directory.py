@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from usergym.environments.workplace.office import Office
+from usergym.environments.workplace.state import State
 
 
-def find_email_address(office: Office, /, name: Any = "") -> Any:
+def find_email_address(office: State, /, name: Any = "") -> Any:
     if name == "":
         return "Name not provided."
     name = name.lower()

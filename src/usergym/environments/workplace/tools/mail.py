@@ -4,11 +4,11 @@ from datetime import datetime, time
 from typing import Any
 
 from usergym.environments.workplace.dates import timestamp
-from usergym.environments.workplace.office import SHAPE_ERRORS, Office
+from usergym.environments.workplace.state import SHAPE_ERRORS, State
 from usergym.environments.workplace.tables import page_of
 
 
-def get_email_information_by_id(office: Office, /, email_id: Any = None, field: Any = None) -> Any:
+def get_email_information_by_id(office: State, /, email_id: Any = None, field: Any = None) -> Any:
     if not email_id:
         return "Email ID not provided."
     if not field:
@@ -23,7 +23,7 @@ def get_email_information_by_id(office: Office, /, email_id: Any = None, field: 
 
 
 def search_emails(
-    office: Office, /, query: Any = "", date_min: Any = None, date_max: Any = None, page: Any = 1, page_size: Any = 5
+    office: State, /, query: Any = "", date_min: Any = None, date_max: Any = None, page: Any = 1, page_size: Any = 5
 ) -> Any:
     try:
         words = query.lower().split()
@@ -42,7 +42,7 @@ def search_emails(
         return f"Error searching emails: {error}"
 
 
-def send_email(office: Office, /, recipient: Any = None, subject: Any = None, body: Any = None) -> Any:
+def send_email(office: State, /, recipient: Any = None, subject: Any = None, body: Any = None) -> Any:
     if not recipient or not subject or not body:
         return "Recipient, subject, or body not provided."
     if "@" not in recipient or "." not in recipient:
@@ -63,7 +63,7 @@ def send_email(office: Office, /, recipient: Any = None, subject: Any = None, bo
     return "Email sent successfully."
 
 
-def delete_email(office: Office, /, email_id: Any = None) -> Any:
+def delete_email(office: State, /, email_id: Any = None) -> Any:
     if not email_id:
         return "Email ID not provided."
     places = office.emails.places(email_id)
@@ -71,7 +71,7 @@ def delete_email(office: Office, /, email_id: Any = None) -> Any:
     return "Email deleted successfully." if places else "Email not found."
 
 
-def forward_email(office: Office, /, email_id: Any = None, recipient: Any = None) -> Any:
+def forward_email(office: State, /, email_id: Any = None, recipient: Any = None) -> Any:
     if not email_id or not recipient:
         return "Email ID or recipient not provided."
     if "@" not in recipient or "." not in recipient:
@@ -84,7 +84,7 @@ def forward_email(office: Office, /, email_id: Any = None, recipient: Any = None
     return _unless_failed(result, "Email forwarded successfully.")
 
 
-def reply_email(office: Office, /, email_id: Any = None, body: Any = None) -> Any:
+def reply_email(office: State, /, email_id: Any = None, body: Any = None) -> Any:
     if not email_id or not body:
         return "Email ID or body not provided."
     places = office.emails.places(email_id)

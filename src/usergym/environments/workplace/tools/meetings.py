@@ -3,14 +3,14 @@
 from typing import Any
 
 from usergym.environments.workplace.dates import timestamp
-from usergym.environments.workplace.office import Office
+from usergym.environments.workplace.state import State
 from usergym.environments.workplace.tables import page_of
 
 FIELDS = ("event_id", "event_name", "participant_email", "event_start", "duration")
 _BAD_ID = "Invalid event ID format. Expected 8-digit ID."
 
 
-def get_event_information_by_id(office: Office, /, event_id: Any = None, field: Any = None) -> Any:
+def get_event_information_by_id(office: State, /, event_id: Any = None, field: Any = None) -> Any:
     if not event_id:
         return "Event ID not provided."
     if not field:
@@ -28,7 +28,7 @@ def _is_id(value: Any) -> bool:
 
 
 def search_events(
-    office: Office, /, query: Any = "", time_min: Any = None, time_max: Any = None, page: Any = 1, page_size: Any = 5
+    office: State, /, query: Any = "", time_min: Any = None, time_max: Any = None, page: Any = 1, page_size: Any = 5
 ) -> Any:
     bounds = {}
     for name, given in (("time_min", time_min), ("time_max", time_max)):
@@ -43,7 +43,7 @@ def search_events(
 
 
 def create_event(
-    office: Office,
+    office: State,
     /,
     event_name: Any = None,
     participant_email: Any = None,
@@ -88,7 +88,7 @@ def _bad_duration(value: Any) -> str | None:
         return "Invalid duration format. Expected a number of minutes."
 
 
-def delete_event(office: Office, /, event_id: Any = None) -> Any:
+def delete_event(office: State, /, event_id: Any = None) -> Any:
     if not event_id:
         return "Event ID not provided."
     if not _is_id(event_id):
@@ -98,7 +98,7 @@ def delete_event(office: Office, /, event_id: Any = None) -> Any:
     return "Event deleted successfully." if places else "Event not found."
 
 
-def update_event(office: Office, /, event_id: Any = None, field: Any = None, new_value: Any = None) -> Any:
+def update_event(office: State, /, event_id: Any = None, field: Any = None, new_value: Any = None) -> Any:
     if not event_id or not field or not new_value:
         return "Event ID, field, or new value not provided."
     if not _is_id(event_id):

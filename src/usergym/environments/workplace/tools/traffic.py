@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from usergym.environments.workplace.office import Office, Plot
+from usergym.environments.workplace.state import Plot, State
 
 VALUES = (
     "total_visits",
@@ -16,7 +16,7 @@ VALUES = (
 KINDS = ("bar", "line", "scatter", "histogram")
 
 
-def get_visitor_information_by_id(office: Office, /, visitor_id: Any = None) -> Any:
+def get_visitor_information_by_id(office: State, /, visitor_id: Any = None) -> Any:
     if not visitor_id:
         return "Visitor ID not provided."
     rows = office.base.visits.of_visitor(visitor_id)
@@ -24,7 +24,7 @@ def get_visitor_information_by_id(office: Office, /, visitor_id: Any = None) -> 
 
 
 def create_plot(
-    office: Office, /, time_min: Any = None, time_max: Any = None, value_to_plot: Any = None, plot_type: Any = None
+    office: State, /, time_min: Any = None, time_max: Any = None, value_to_plot: Any = None, plot_type: Any = None
 ) -> Any:
     if not time_min:
         return "Start date not provided."
@@ -39,16 +39,16 @@ def create_plot(
     return plot.path
 
 
-def total_visits_count(office: Office, /, time_min: Any = None, time_max: Any = None) -> Any:
+def total_visits_count(office: State, /, time_min: Any = None, time_max: Any = None) -> Any:
     return {day.date: day.visits for day in office.base.visits.days(time_min, time_max)}
 
 
-def engaged_users_count(office: Office, /, time_min: Any = None, time_max: Any = None) -> Any:
+def engaged_users_count(office: State, /, time_min: Any = None, time_max: Any = None) -> Any:
     return {day.date: day.engaged for day in office.base.visits.days(time_min, time_max)}
 
 
 def traffic_source_count(
-    office: Office, /, time_min: Any = None, time_max: Any = None, traffic_source: Any = None
+    office: State, /, time_min: Any = None, time_max: Any = None, traffic_source: Any = None
 ) -> Any:
     days = office.base.visits.days(time_min, time_max)
     if traffic_source:
@@ -56,5 +56,5 @@ def traffic_source_count(
     return {day.date: day.visits for day in days}
 
 
-def get_average_session_duration(office: Office, /, time_min: Any = None, time_max: Any = None) -> Any:
+def get_average_session_duration(office: State, /, time_min: Any = None, time_max: Any = None) -> Any:
     return {day.date: day.seconds / day.visits for day in office.base.visits.days(time_min, time_max)}

@@ -1,0 +1,195 @@
+"""`usergym view`: rollouts as a listing, or one whole conversation."""
+
+import json as plain_json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from usergym.cli.errors import told_in_one_line
+from usergym.cli.options import Json, at_least
+from usergym.data import formats
+from usergym.data.rollout_metrics import Line, Numbers
+from usergym.data.rows import BadRow, Skipped, read_rows
+from usergym.types import Message, Trajectory, stable_hash
+
+LISTED = 20
+"""Bad lines that are listed."""
+WIDE = 60
+"""Characters of an answer in the listing."""
+
+
+@told_in_one_line
+def view(file: Path, /, *, row: int | None = None, offset: int = 0, limit: int = 20, json: Json = False) -> int:
+    """List rollouts, or show one whole conversation with its tool calls and results.
+
+    Examples:
+
+        usergym view rollouts.jsonl
+        usergym view rollouts.jsonl --offset 1000 --limit 50
+        usergym view rollouts.jsonl --row 3
+
+    Parameters
+    ----------
+    file
+        Rollouts or trajectories in any form that `usergym convert` reads.
+    row
+        Show this one whole, counted from 1.
+    offset
+        Leave out the first so many.
+    limit
+        List so many.
+    json
+        Print JSON lines instead of a table.
+    """
+    return run(file, row, offset, limit, json)
+
+
+def run(file: Path, row: int | None, offset: int, limit: int, json: bool) -> int:
+    """Shows; the exit status: 1 when there was nothing to show."""
+    at_least(1, row=row, limit=limit)
+    at_least(0, offset=offset)
+    return _one(file, row, json) if row is not None else _listing(file, offset, limit, json)
+
+
+def _listing(file: Path, offset: int, limit: int, json: bool) -> int:
+    console = Console()
+    table = _table()
+    bad, numbers, count = Skipped(LISTED), Numbers(), 0
+    for place, row in read_rows(file, skip_bad=True, skipped=bad):
+        count += 1
+        try:
+            line = _numbers_of(row)
+            numbers.add(line)
+            if not offset < count <= offset + limit:
+                continue
+            for trajectory in formats.read_row(row):
+                shown = _cells(trajectory, row)
+                if json:
+                    print(msgspec.json.encode({"row": count, **shown}).decode())
+                else:
+                    table.add_row(str(count), *(Text(str(value)) for value in shown.values()))
+        except (ValueError, msgspec.MsgspecError) as error:
+            bad.add(BadRow(place, str(error)))
+    if bad:
+        print(bad_lines(bad), file=sys.stderr)
+    if not json:
+        console.print(table)
+        _stats(console, numbers, count, min(count, offset + limit), offset)
+    return 0 if count else 1
+
+
+def _table() -> Table:
+    """One line a row, however narrow the terminal is."""
+    table = Table(expand=True)
+    for name in ("row", "task", "reward", "steps", "tokens in/out"):
+        table.add_column(name, justify="left" if name == "task" else "right", no_wrap=True, max_width=20)
+    for name, ratio in (("tools", 2), ("last answer", 3)):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=ratio, min_width=10)
+    return table
+
+
+def bad_lines(bad: Skipped) -> str:
+    return str(bad).replace(" skipped", " cannot be shown", 1)
+
+
+def _numbers_of(row: dict[str, object]) -> Line:
+    """As much of a row as is counted; for our own form, that of the conversation in it."""
+    if "turns" not in row:
+        return msgspec.convert(row, Line, strict=False)
+    trajectory = formats.read_row(row)[0]
+    return Line(stable_hash(trajectory.task.id), trajectory.sample, reward=trajectory.reward())
+
+
+def _cells(trajectory: Trajectory, row: dict[str, object]) -> dict[str, object]:
+    turns = trajectory.turns[len(trajectory.task.opening) :]
+    mine = [turn for turn in turns if turn.speaker == "assistant" and turn.message.role == "assistant"]
+    calls: dict[str, int] = {}
+    for turn in mine:
+        for call in turn.message.tool_calls:
+            calls[call.name] = calls.get(call.name, 0) + 1
+    usage = trajectory.usage("assistant")
+    said = next((turn.message.content for turn in reversed(mine) if turn.message.content), "")
+    reward = trajectory.reward()
+    task = row.get("_ng_task_index", trajectory.task.id)
+    rollout = row.get("_ng_rollout_index", trajectory.sample)
+    return {
+        "task": f"{task}#{rollout}",
+        "reward": "-" if reward is None else f"{reward:g}",
+        "steps": len(mine),
+        "tokens": f"{usage.input_tokens:,}/{usage.output_tokens:,}",
+        "tools": ", ".join(f"{name} x{count}" if count > 1 else name for name, count in calls.items()) or "-",
+        "said": " ".join(said[: 4 * WIDE].split())[:WIDE],
+    }
+
+
+def _stats(console: Console, numbers: Numbers, count: int, last: int, offset: int) -> None:
+    mean = numbers.mean()
+    reward = "not scored"
+    if mean:
+        interval = f" [{mean.low:.2f}, {mean.high:.2f}]" if mean.low is not None and mean.high is not None else ""
+        reward = f"mean reward {mean.mean:.3f}{interval}"
+    told = f"rows {min(offset + 1, last):,} to {last:,} of {count:,}; {reward}; {numbers.unscored:,} unscored; "
+    console.print(f"{told}{numbers.input_tokens:,} tokens in, {numbers.output_tokens:,} out", highlight=False)
+    if last < count:
+        console.print(f"more: +offset={last} (--offset {last}); one whole: +row=N (--row N)", highlight=False)
+
+
+def _one(file: Path, wanted: int, json: bool) -> int:
+    bad = Skipped(LISTED)
+    number = 0
+    for number, (place, row) in enumerate(read_rows(file, skip_bad=True, skipped=bad), 1):
+        if number == wanted:
+            if json:
+                print(msgspec.json.encode(row).decode())
+                return 0
+            try:
+                found = formats.read_row(row)
+            except (ValueError, msgspec.MsgspecError) as error:
+                raise BadRow(place, str(error)) from None
+            for trajectory in found:
+                _show(Console(), trajectory, row)
+            return 0
+    raise ValueError(
+        f"{file} has {number} rows{f' and {bad.count} bad lines' if bad else ''}; there is no row {wanted}"
+    )
+
+
+def _show(console: Console, trajectory: Trajectory, row: dict[str, object]) -> None:
+    reward = trajectory.reward()
+    console.rule(Text(f"{trajectory.task.id}  reward {'-' if reward is None else f'{reward:g}'}"))
+    for name, value in row.items():
+        if isinstance(value, (str, int, float)) and name not in ("id", "reward", formats.FIELD):
+            console.print(f"{name}: {str(value)[:200]}", style="dim", markup=False, highlight=False)
+    for each in trajectory.rewards:
+        if each.reason:
+            console.print(f"{each.name}: {each.reason}", style="dim", markup=False, highlight=False)
+    for title, body in _parts(trajectory.view("assistant")):
+        console.print(Text(f"\n{title}", style="bold"))
+        console.print(body, markup=False, highlight=False, soft_wrap=True)
+
+
+def _parts(messages: list[Message]) -> Iterator[tuple[str, str]]:
+    """What is read, with a title each."""
+    for message in messages:
+        if message.reasoning:
+            yield "assistant, thinking", message.reasoning
+        if message.role == "tool":
+            yield f"result of {message.tool_call_id}", _pretty(message.content)
+        elif message.content or not message.tool_calls:
+            yield message.role, message.content
+        for call in message.tool_calls:
+            yield f"assistant calls {call.name} ({call.id})", _pretty(call.arguments)
+
+
+def _pretty(text: str) -> str:
+    """JSON indented; anything else as it is."""
+    try:
+        value = plain_json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return plain_json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, (dict, list)) else text

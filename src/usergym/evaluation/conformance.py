@@ -1,0 +1,206 @@
+"""What every environment must do, on its own tasks, played through the one loop."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from usergym.environments.base import Environment, JudgedInGroups
+from usergym.rollouts.engine import Cast, Limits, Seating, begin, play, seat_idle, seat_oracle
+from usergym.types import Message, Seat, Task, ToolCall, Trajectory, Turn
+
+LIMITS = Limits(replies=60, turns=400)
+TASKS = 12
+"""Tasks that each check looks at."""
+
+HIDDEN = ("expected_calendar_states", "fixed_response", "user_intents", "ground_truth", "oracle")
+"""Names of what a task hides; none of them may be in what the agent reads first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise, and whether it is kept."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+    """Where it was broken."""
+
+
+Promise = Callable[[Environment], None]
+"""Raises AssertionError, with where it was broken, for an environment that does not keep it."""
+
+
+def checks(environment: Environment) -> Iterator[Check]:
+    """Every promise, one after the other. An exception of the environment's own breaks the promise it was met at."""
+    for promise in PROMISES:
+        name = promise.__name__.replace("_", " ")
+        try:
+            promise(environment)
+        except AssertionError as error:
+            yield Check(name, False, str(error))
+        except Exception as error:
+            yield Check(name, False, f"{type(error).__name__}: {error}")
+        else:
+            yield Check(name, True)
+
+
+def _kept(promise: bool, detail: str) -> None:
+    if not promise:
+        raise AssertionError(detail)
+
+
+def _tasks(environment: Environment, seed: int = 5, split: str | None = None, most: int = TASKS) -> list[Task]:
+    return list(itertools.islice(environment.tasks(split, seed), most))
+
+
+def _played(
+    environment: Environment, task: Task, agent: Seating | None, past: Sequence[Turn] = (), ending: str | None = None
+) -> Trajectory:
+    lived = list(past) if past or ending else None
+    cast = Cast(agent, limits=LIMITS)
+    return asyncio.run(play(environment, begin(task, 0, 0), cast, past=lived, ending=ending))
+
+
+def it_has_tasks_that_name_it(environment: Environment) -> None:
+    tasks = _tasks(environment)
+    _kept(len(tasks) == TASKS, f"it has {len(tasks)} tasks; a check looks at {TASKS}")
+    for task in tasks:
+        _kept(
+            task.env == environment.name, f"task {task.id} is of {task.env!r}, the environment is {environment.name!r}"
+        )
+
+
+def the_same_seed_gives_the_same_tasks_and_another_seed_others(environment: Environment) -> None:
+    tasks = _tasks(environment)
+    _kept(tasks == _tasks(environment), "tasks(seed=5) gave other tasks the second time")
+    ids = {task.id for task in tasks}
+    _kept(len(ids) == len(tasks), "two tasks have the same id")
+    both = ids & {task.id for task in _tasks(environment, 6)}
+    _kept(not both, f"seeds 5 and 6 both give {sorted(both)[:1]}")
+
+
+def splits_share_no_group(environment: Environment) -> None:
+    groups = {
+        split: {task.group for task in _tasks(environment, split=split)} for split in ("train", "validation", "test")
+    }
+    for one, other in itertools.combinations(groups, 2):
+        _kept(bool(groups[one] and groups[other]), f"{one} or {other} is empty")
+        _kept(
+            groups[one].isdisjoint(groups[other]), f"{one} and {other} share {sorted(groups[one] & groups[other])[:1]}"
+        )
+
+
+def tasks_survive_a_file(environment: Environment) -> None:
+    for task in _tasks(environment):
+        again = environment.read(msgspec.json.decode(msgspec.json.encode(task)))
+        _kept(again == task, f"task {task.id} is another one after it was written and read")
+
+
+def the_oracle_earns_the_maximum(environment: Environment) -> None:
+    for task in _tasks(environment):
+        trajectory = _played(environment, task, seat_oracle)
+        _kept(trajectory.error is None, f"task {task.id} failed: {trajectory.error}")
+        if not isinstance(environment, JudgedInGroups):
+            _kept(trajectory.reward() == 1.0, f"task {task.id} gave {trajectory.reward()}: {trajectory.rewards}")
+
+
+def an_idle_agent_never_earns(environment: Environment) -> None:
+    for task in _tasks(environment):
+        trajectory = _played(environment, task, seat_idle)
+        _kept(trajectory.error is None, f"task {task.id} failed: {trajectory.error}")
+        _kept(trajectory.reward() == 0.0, f"task {task.id} gave {trajectory.reward()}: {trajectory.rewards}")
+
+
+class _CutOff:
+    seat = Seat(model="cut")
+
+    async def speak(self, view: Sequence[Message]) -> Turn:
+        return Turn("assistant", Message("assistant", "Let me"), stop="length")
+
+
+def an_agent_that_is_cut_off_at_once_earns_nothing_and_is_scored(environment: Environment) -> None:
+    (task,) = _tasks(environment, most=1)
+    trajectory = _played(environment, task, lambda world, seed: _CutOff())
+    found = (trajectory.error, trajectory.reward())
+    _kept(found == (None, 0.0), f"task {task.id}: error {found[0]}, reward {found[1]}; expected none and 0")
+
+
+def wrong_tool_calls_are_answered_with_text(environment: Environment) -> None:
+    (task,) = _tasks(environment, most=1)
+    world = environment.start(task)
+    for speaker in ("assistant", "user"):
+        known = [tool.name for tool in world.tools(speaker)]
+        for tool in [*known, "no_such_tool", "__init__", "score", "hears"]:
+            for arguments in ("{", "[]", "null", '{"no_such_argument": 1}', '{"a": {"b": []}}'):
+                result = asyncio.run(world.call(speaker, ToolCall("1", tool, arguments)))
+                where = f"{speaker} called {tool}({arguments}) and got {result!r:.80}"
+                _kept(isinstance(result, str) and bool(result), f"{where}; expected a text")
+                _kept(tool in known or _is_error(result), f"{where}; expected an error")
+
+
+def _is_error(result: str) -> bool:
+    return "error" in result.lower()[:20]
+
+
+def nothing_but_what_was_said_reaches_the_agent(environment: Environment) -> None:
+    """The agent's view is its prompt, its own turns and the user's words."""
+    for task in _tasks(environment):
+        trajectory = _played(environment, task, seat_oracle)
+        said = {turn.said for turn in trajectory.turns if turn.speaker == "user"}
+        view = trajectory.view("assistant")
+        for message in view:
+            _kept(
+                message.role != "user" or message.content in said,
+                f"task {task.id}: nobody said {message.content!r:.80}",
+            )
+        first = [message.content for message in trajectory.view("assistant", until=1)]
+        for secret in HIDDEN:
+            _kept(not any(secret in content for content in first), f"task {task.id}: {secret} is in the agent's view")
+        persona = task.data.get("persona")
+        hidden = isinstance(persona, str) and persona and any(persona in message.content for message in view)
+        _kept(not hidden, f"task {task.id}: the user's persona is in the agent's view")
+
+
+def the_same_seed_gives_the_same_conversation(environment: Environment) -> None:
+    for task in _tasks(environment, most=4):
+        one, other = (msgspec.json.encode(_played(environment, task, seat_oracle)) for _ in range(2))
+        _kept(one == other, f"task {task.id} was played differently the second time")
+
+
+def a_conversation_lived_again_gives_the_same_rewards(environment: Environment) -> None:
+    for task in _tasks(environment, most=4):
+        for agent in (seat_oracle, seat_idle):
+            once = _played(environment, task, agent)
+            again = _played(environment, task, None, once.turns, once.stop)
+            _kept(again.error is None, f"task {task.id}, lived again: {again.error}")
+            same = (again.turns, again.rewards, again.stop) == (once.turns, once.rewards, once.stop)
+            _kept(same, f"task {task.id}, lived again, has other turns, rewards or stop: {again.rewards}, {again.stop}")
+
+
+def a_conversation_taken_up_in_the_middle_ends_as_it_did(environment: Environment) -> None:
+    for task in _tasks(environment, most=4):
+        once = _played(environment, task, seat_oracle)
+        for cut in range(1, len(once.turns)):
+            again = _played(environment, task, seat_oracle, once.turns[:cut])
+            _kept(again.error is None, f"task {task.id}, taken up at turn {cut}: {again.error}")
+            same = (again.turns, again.rewards) == (once.turns, once.rewards)
+            _kept(same, f"task {task.id}, taken up at turn {cut}, went on differently")
+
+
+PROMISES: tuple[Promise, ...] = (
+    it_has_tasks_that_name_it,
+    the_same_seed_gives_the_same_tasks_and_another_seed_others,
+    splits_share_no_group,
+    tasks_survive_a_file,
+    the_oracle_earns_the_maximum,
+    an_idle_agent_never_earns,
+    an_agent_that_is_cut_off_at_once_earns_nothing_and_is_scored,
+    wrong_tool_calls_are_answered_with_text,
+    nothing_but_what_was_said_reaches_the_agent,
+    the_same_seed_gives_the_same_conversation,
+    a_conversation_lived_again_gives_the_same_rewards,
+    a_conversation_taken_up_in_the_middle_ends_as_it_did,
+)
