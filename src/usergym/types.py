@@ -150,6 +150,8 @@ class Usage(Record, frozen=True):
     calls: int = 0
     cost: float = 0.0
     """US dollars by the price table; 0 where the model has no price."""
+    reasoning_tokens: int = 0
+    """Of the output tokens, where the server tells."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -159,6 +161,7 @@ class Usage(Record, frozen=True):
             self.seconds + other.seconds,
             self.calls + other.calls,
             self.cost + other.cost,
+            self.reasoning_tokens + other.reasoning_tokens,
         )
 
 
@@ -241,6 +244,8 @@ class Sampling(Record, frozen=True):
     """The reply must be JSON of this schema."""
     reasoning_effort: str | None = None
     tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    """Whether one reply may hold several calls."""
     extra: dict[str, Any] = {}
     """Fields passed to the server as they are."""
 

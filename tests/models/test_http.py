@@ -62,15 +62,15 @@ def test_a_chat_request_carries_the_messages_and_only_the_sampling_that_was_set(
 
 
 def test_every_sampling_field_reaches_the_chat_endpoint() -> None:
-    sampling = Sampling(0.5, 0.9, 64, ("END",), 7, SCHEMA, "low", "look", {"top_k": 4})
+    sampling = Sampling(0.5, 0.9, 64, ("END",), 7, SCHEMA, "low", "look", False, {"top_k": 4})
     _, seen = ask(Answer(), tools=(LOOK,), sampling=sampling)
     body = seen.bodies[0]
     assert body["tools"][0]["function"] == {"name": "look", "description": "Looks.", "parameters": LOOK.parameters}
     assert body["tool_choice"] == {"type": "function", "function": {"name": "look"}}
     form = body["response_format"]
     assert form["json_schema"] == {"name": "reply", "schema": SCHEMA, "strict": True}
-    names = ("temperature", "top_p", "max_tokens", "stop", "seed", "reasoning_effort", "top_k")
-    assert [body[name] for name in names] == [0.5, 0.9, 64, ["END"], 7, "low", 4]
+    names = ("temperature", "top_p", "max_tokens", "stop", "seed", "reasoning_effort", "parallel_tool_calls", "top_k")
+    assert [body[name] for name in names] == [0.5, 0.9, 64, ["END"], 7, "low", False, 4]
 
 
 def test_openai_itself_is_given_its_own_field_for_the_bound_and_no_reasoning() -> None:

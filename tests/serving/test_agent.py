@@ -84,7 +84,7 @@ def test_the_row_says_how_the_model_is_asked_and_with_which_tools() -> None:
         first, second, plain = model.calls
         asked = first.sampling
         assert (asked.temperature, asked.top_p, asked.max_tokens, asked.reasoning_effort) == (0.25, 0.5, 77, "low")
-        assert asked.extra == {"parallel_tool_calls": False}
+        assert asked.parallel_tool_calls is False
         assert [tool.name for tool in first.tools] == ["mine"]
         assert first.tools[0] is second.tools[0]
         assert (plain.sampling.temperature, plain.tools[0].name) == (1.0, "add")

@@ -100,7 +100,7 @@ def test_a_chat_request_reaches_the_model_whole() -> None:
         Message("tool", "blue", tool_call_id="a"),
     ]
     assert tools == [LOOK, Tool("other", "Looks.", LOOK.parameters)]
-    assert sampling == Sampling(0, 0.9, 50, ("END",), 11, {"type": "object"}, "low", "look")
+    assert sampling == Sampling(0, 0.9, 50, ("END",), 11, {"type": "object"}, "low", "look", False)
     assert (body["model"], body["object"], body["metadata"]) == ("ours", "chat.completion", {"run": "1"})
     (choice,) = body["choices"]
     assert choice["finish_reason"] == "tool_calls"
@@ -143,7 +143,12 @@ def test_a_responses_request_reaches_the_model_whole() -> None:
     ]
     assert tools == [LOOK, Tool("bare", "", {})]
     assert sampling == Sampling(
-        None, None, 50, seed=11, json_schema={"type": "object"}, reasoning_effort="high", tool_choice="required"
+        max_tokens=50,
+        seed=11,
+        json_schema={"type": "object"},
+        reasoning_effort="high",
+        tool_choice="required",
+        parallel_tool_calls=False,
     )
     assert [item["type"] for item in body["output"]] == ["reasoning", "message", "function_call"]
     assert body["output"][0]["summary"] == [{"type": "summary_text", "text": "Where is it?"}]

@@ -100,6 +100,10 @@ class AnthropicModel:
             request["tools"] = self._encoded.get(values) or self._encoded.put(values, tools_to_anthropic(values))
             if sampling.tool_choice is not None:
                 request["tool_choice"] = _choice(sampling.tool_choice)
+            if sampling.parallel_tool_calls is False:
+                choice = request.get("tool_choice") or {"type": "auto"}
+                if choice["type"] != "none":
+                    request["tool_choice"] = {**choice, "disable_parallel_tool_use": True}
         if (schema := sampling.json_schema) is not None:
             if tools or thinking or schema.get("type") != "object":
                 request["output_config"] = {"format": {"type": "json_schema", "schema": schema}}

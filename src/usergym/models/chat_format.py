@@ -161,12 +161,14 @@ class _Choice(msgspec.Struct):
 
 class _Details(msgspec.Struct):
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
 
 
 class _Completion(msgspec.Struct):
@@ -210,9 +212,10 @@ def read_chat(payload: bytes, place: int = 0) -> tuple[Reply, ReasoningAs | None
 def _usage(usage: _Usage | None) -> Usage:
     if usage is None:
         return Usage(calls=1)
-    details = usage.prompt_tokens_details
+    details, written = usage.prompt_tokens_details, usage.completion_tokens_details
     cached = (details.cached_tokens or 0) if details else 0
-    return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached, calls=1)
+    thought = (written.reasoning_tokens or 0) if written else 0
+    return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached, calls=1, reasoning_tokens=thought)
 
 
 def _tokens(prompt_ids: list[int] | None, choice: _Choice) -> Tokens | None:

@@ -117,6 +117,8 @@ class HttpModel:
             request["reasoning_effort"] = sampling.reasoning_effort
         if tools:
             request["tools"] = self._tools(tools)
+            if sampling.parallel_tool_calls is not None:
+                request["parallel_tool_calls"] = sampling.parallel_tool_calls
             if (choice := sampling.tool_choice) is not None:
                 named = {"type": "function", "function": {"name": choice}}
                 request["tool_choice"] = choice if choice in _TOOL_WORDS else named
@@ -139,6 +141,8 @@ class HttpModel:
             request["reasoning"] = {"effort": sampling.reasoning_effort}
         if tools:
             request["tools"] = self._tools(tools)
+            if sampling.parallel_tool_calls is not None:
+                request["parallel_tool_calls"] = sampling.parallel_tool_calls
             if (choice := sampling.tool_choice) is not None:
                 request["tool_choice"] = choice if choice in _TOOL_WORDS else {"type": "function", "name": choice}
         if sampling.json_schema is not None:

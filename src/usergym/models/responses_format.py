@@ -119,12 +119,14 @@ class Item(msgspec.Struct):
 
 class _Details(msgspec.Struct):
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct):
     input_tokens: int | None = None
     output_tokens: int | None = None
     input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
 
 
 class _Incomplete(msgspec.Struct):
@@ -175,9 +177,10 @@ def _assistant(items: Sequence[Item], place: int) -> Message:
 def _usage(usage: _Usage | None) -> Usage:
     if usage is None:
         return Usage(calls=1)
-    details = usage.input_tokens_details
+    details, written = usage.input_tokens_details, usage.output_tokens_details
     cached = (details.cached_tokens or 0) if details else 0
-    return Usage(usage.input_tokens or 0, usage.output_tokens or 0, cached, calls=1)
+    thought = (written.reasoning_tokens or 0) if written else 0
+    return Usage(usage.input_tokens or 0, usage.output_tokens or 0, cached, calls=1, reasoning_tokens=thought)
 
 
 def _tokens(items: Sequence[Item]) -> Tokens | None:

@@ -54,7 +54,9 @@ def played(response: Mapping[str, Any]) -> tuple[list[Turn], dict[str, Any]]:
     last = max((n for n, turn in enumerate(turns) if turn.message.role == "assistant"), default=None)
     if isinstance(usage, Mapping) and last is not None:
         cached = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
-        spent = Usage(usage.get("input_tokens") or 0, usage.get("output_tokens") or 0, cached)
+        thought = (usage.get("output_tokens_details") or {}).get("reasoning_tokens") or 0
+        read, written = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
+        spent = Usage(read, written, cached, reasoning_tokens=thought)
         turns[last] = msgspec.structs.replace(turns[last], usage=spent)
     return turns, rest
 
@@ -121,7 +123,7 @@ def usage_of(spent: Usage) -> dict[str, Any]:
         "input_tokens": spent.input_tokens,
         "input_tokens_details": {"cached_tokens": spent.cached_tokens},
         "output_tokens": spent.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": spent.reasoning_tokens},
         "total_tokens": spent.input_tokens + spent.output_tokens,
     }
 

@@ -105,7 +105,7 @@ class _Agent:
     async def play(self, row: Row) -> bytes:
         """The row with `response`, `reward` and what else scoring adds. Refused where there is no reward."""
         task = task_of(self.environment, row)
-        sampling = sampling_of(row.params, self.sampling, self.model)
+        sampling = sampling_of(row.params, self.sampling)
         index = whole_number(row.fields, SAMPLE)
         # A row that comes again without an index is another sample of its task, so it draws anew.
         seed = self.seed if index is not None else stable_hash(self.seed, "again", next(self.unnumbered))
@@ -152,7 +152,7 @@ class _Agent:
         messages = messages_of(params.get("input", ...), "input")
         if isinstance(words := params.get("instructions"), str):
             messages.insert(0, messages_of([{"role": "system", "content": words}], "instructions")[0])
-        sampling = sampling_of(params, self.sampling, self.model)
+        sampling = sampling_of(params, self.sampling)
         own = session is None
         conversation = session or Conversation(
             self.environment,

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from usergym.environments.base import RowError
-from usergym.models.base import Model
 from usergym.models.responses_format import tools_from_responses
 from usergym.models.wire import decode
 from usergym.rollouts.gym_rows import dropped_nulls
@@ -111,7 +110,7 @@ def _flat(tool: dict[str, Any]) -> dict[str, Any]:
     return {"type": "function", **inner} if isinstance(inner, dict) else tool
 
 
-def sampling_of(params: Mapping[str, Any], default: Sampling, model: Model) -> Sampling:
+def sampling_of(params: Mapping[str, Any], default: Sampling) -> Sampling:
     """How the row wants the model asked; what it leaves open is the server's. RowError for what is no number."""
     found: dict[str, Any] = {}
     for field, names, kinds in _NUMBERS:
@@ -130,8 +129,8 @@ def sampling_of(params: Mapping[str, Any], default: Sampling, model: Model) -> S
         choice = choice.get("name")
     if isinstance(choice, str) and choice != "auto":
         found["tool_choice"] = choice
-    if params.get("parallel_tool_calls") is False and params.get("tools") and not model.name.startswith("anthropic/"):
-        found["extra"] = {**default.extra, "parallel_tool_calls": False}
+    if isinstance(several := params.get("parallel_tool_calls"), bool):
+        found["parallel_tool_calls"] = several
     return msgspec.structs.replace(default, **found) if found else default
 
 

@@ -100,6 +100,7 @@ def asked(request: ChatRequest, tools: tuple[Tool, ...]) -> Asked:
         schema_of(request.response_format, "response_format"),
         request.reasoning_effort or (request.reasoning.effort if request.reasoning else None),
         choice_of(request.tool_choice, tools),
+        request.parallel_tool_calls,
     )
     return Asked(folded(messages_in(request)), tools, sampling)
 
@@ -153,4 +154,5 @@ def _usage(usage: Usage) -> dict[str, Any] | None:
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }

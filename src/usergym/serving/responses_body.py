@@ -86,6 +86,7 @@ def asked(request: ResponsesRequest, tools: tuple[Tool, ...]) -> Asked:
         json_schema=schema_of(form or request.response_format, "text.format" if form else "response_format"),
         reasoning_effort=(effort.effort if effort else None) or request.reasoning_effort,
         tool_choice=choice_of(choice, tools),
+        parallel_tool_calls=request.parallel_tool_calls,
     )
     return Asked(folded(_messages(request), request.instructions), tools, sampling)
 
@@ -159,13 +160,13 @@ def responses_body(model: str, reply: Reply, request: ResponsesRequest, tools: b
 
 
 def _usage(usage: Usage) -> dict[str, Any] | None:
-    """None where the model did not count. Their clients demand a count of reasoning tokens, which we do not keep."""
+    """None where the model did not count."""
     if not usage.input_tokens and not usage.output_tokens:
         return None
     return {
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {"cached_tokens": usage.cached_tokens},
         "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,
     }
