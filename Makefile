@@ -23,6 +23,9 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/diversity.py
+	$(BIN)/python benchmarks/workplace_state.py
+	$(BIN)/python benchmarks/workplace_tasks.py
+	$(BIN)/python benchmarks/gym.py
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

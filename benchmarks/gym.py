@@ -104,12 +104,12 @@ def process(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 async def bare(url: str, rollouts: int, in_flight: int) -> None:
-    row = rows(1)[0]["responses_create_params"]
+    row = rows(100)[0]["responses_create_params"]
     tools = [
         {"type": "function", "function": {key: tool[key] for key in ("name", "description", "parameters")}}
         for tool in row["tools"]
     ]
-    output = Workplace().start(tasks(1)[0]).office.call("email_search_emails", {"query": "update"})
+    output = Workplace().start(tasks(100)[0]).office.call("email_search_emails", {"query": "update"})
     result = msgspec.json.encode({"output": output}).decode()
     left = iter(range(rollouts))
 
@@ -230,8 +230,10 @@ def main() -> None:
         asyncio.run(model_server())
     elif options.way:
         run = WAYS[options.way]
-        tasks(options.rollouts)
-        rows(100)
+        if options.way == "in process":
+            tasks(options.rollouts)
+        else:
+            rows(100)
         asyncio.run(run(options.url, options.in_flight, options.in_flight))  # connections and caches
         once = measure(lambda: run(options.url, options.rollouts, options.in_flight), options.rollouts, options.pid)
         print(json.dumps({"rate": once.rate, "cpu_ms": once.cpu_ms, "memory": once.memory}))

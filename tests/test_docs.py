@@ -19,7 +19,7 @@ from usergym.cli import VERBS
 from usergym.data.domain import read_domain
 
 ROOT = Path(__file__).parents[1]
-RUN = ("calendar", "domains", "environments", "models")
+RUN = ("calendar", "domains", "environments", "models", "serving", "workplace")
 """Documents whose commands are run, each in a folder of its own that holds the examples."""
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 MOCK = "http://127.0.0.1:8000/v1"
