@@ -37,7 +37,9 @@ def task_of(environment: Environment, row: Row) -> Task:
         task = environment.read(row.fields)
     except ValueError as error:
         raise row_refused(error) from None
-    return msgspec.structs.replace(task, tools=row.tools) if row.tools and task.tools is None else task
+    # The reader's tools are the same objects for every row that brings the same ones, so they are encoded once.
+    ours = row.tools and (task.tools is None or task.tools == row.tools)
+    return msgspec.structs.replace(task, tools=row.tools) if ours else task
 
 
 def check_length(items: Any, field: str) -> None:
