@@ -16,10 +16,10 @@ from usergym.cli.tables import console, print_json, show_skipped
 from usergym.data.convert import read_conversations
 from usergym.data.rows import Skipped
 from usergym.data.tasks import read_tasks
-from usergym.environments.base import Environment, RowError, load, names
+from usergym.environments.base import Environment, load, names
 from usergym.rollouts.engine import Cast, play
 from usergym.rollouts.store import RunRefused, Store
-from usergym.types import Task, Trajectory, Turn
+from usergym.types import Failure, Task, Trajectory, Turn
 
 
 @dataclass
@@ -129,11 +129,13 @@ class _Known:
             self.by_id[task.id] = task
             self.by_words.setdefault(_words(task.opening), task)
 
-    def task_of(self, trajectory: Trajectory) -> Task:
+    def task_of(self, trajectory: Trajectory) -> Task | None:
         words = _words(trajectory.task.opening)
-        if (task := self.by_id.get(trajectory.task.id)) or (words and (task := self.by_words.get(words))):
-            return task
-        raise RowError("task", f"a row of {self.path} with the same id or the same messages", trajectory.task.id)
+        return self.by_id.get(trajectory.task.id) or (self.by_words.get(words) if words else None)
+
+    def none_for(self, trajectory: Trajectory) -> Failure:
+        asked = next((turn.said for turn in reversed(trajectory.task.opening) if turn.said), "")
+        return Failure("row", f"no row of {self.path} has its id or its messages, the last of which is {asked[:80]!r}")
 
 
 def _words(turns: tuple[Turn, ...]) -> tuple[tuple[str, str], ...]:
@@ -143,6 +145,11 @@ def _words(turns: tuple[Turn, ...]) -> tuple[tuple[str, str], ...]:
 def _again(environment: Environment, trajectory: Trajectory, known: _Known | None) -> Trajectory:
     after = trajectory.turns[len(trajectory.task.opening) :]
     task = known.task_of(trajectory) if known else trajectory.task
+    if task is None:
+        assert known
+        lost = Trajectory(trajectory.task, trajectory.sample, trajectory.seed, trajectory.seats, trajectory.turns)
+        lost.error = known.none_for(trajectory)
+        return lost
     again = Trajectory(task, trajectory.sample, trajectory.seed)
     past = [*task.opening, *after]
     asyncio.run(play(environment, again, Cast(None), past=past, ending=trajectory.stop or "assistant_done"))
@@ -167,7 +174,9 @@ def _show(outcomes: list[Outcome], folder: Path, show: int, as_json: bool) -> No
         table.add_row(outcome.id, _number(outcome.recorded), _number(outcome.now), outcome.reason)
     if listed:
         console.print(table)
-    console.print(f"{len(outcomes):,} conversations, {same:,} with the recorded reward; written to {folder}")
+    lost = sum(outcome.now is None for outcome in outcomes)
+    unscored = f", {lost:,} that could not be scored" if lost else ""
+    console.print(f"{len(outcomes):,} conversations, {same:,} with the recorded reward{unscored}; written to {folder}")
 
 
 def _number(value: float | None) -> str:

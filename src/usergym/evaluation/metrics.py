@@ -241,7 +241,7 @@ def lost_by(trajectory: Trajectory) -> Iterator[str]:
     """Reasons of the rewards that were not earned, the first 80 characters of each."""
     for reward in trajectory.rewards:
         if reward.weight > 0 and reward.speaker == "assistant" and reward.reason and (reward.value or 0) < SUCCESS:
-            yield reward.reason[:80]
+            yield reward.reason.partition(": ")[0][:80]  # the kind; what stands behind it is of one task
 
 
 def failed_reply(trajectory: Trajectory) -> int | None:

@@ -82,7 +82,7 @@ OTHER = [
     ("a mail too few", [send("a@b.c")], [send("a@b.c"), send("a@b.c")], "missing: new email"),
     ("another time", [event("2025-03-07 11:00:00")], [event()], "missing: new meeting"),
     ("the wrong row", [delete("00000002")], [delete("00000001")], "not deleted: email 00000001 (Offsite)"),
-    ("a deletion beside", [delete("00000001"), delete("00000003")], [delete("00000001")], "should not be"),
+    ("a deletion beside", [delete("00000001"), delete("00000003")], [delete("00000001")], "should not be deleted"),
     ("another plot", [plot("line")], [plot("bar")], "missing: a bar plot"),
     (
         "another value",
@@ -91,7 +91,7 @@ OTHER = [
         "task 00000000 (Fix the header): list_name is 'Completed', expected 'In Review'",
     ),
     ("nothing", [], [delete("00000001")], "not deleted"),
-    ("a change where only a look was asked", [SUBJECT, delete("00000003")], [SUBJECT], "should not be"),
+    ("a change where only a look was asked", [SUBJECT, delete("00000003")], [SUBJECT], "should not be deleted"),
     ("nothing where a look was asked", [], [SUBJECT], "not looked up"),
     (
         "a look elsewhere",
@@ -154,13 +154,13 @@ COUNT = [call("analytics_total_visits_count", time_min="2025-03-01", time_max="2
     [
         ("There were 2 visits on Saturday.", True, ""),
         ("There were **2**.", True, ""),
-        ("There were 2", False, "told, but what it is about was not looked up"),
+        ("There were 2", False, "not looked up: what the answer is about"),
         ("On that day: two.", True, ""),
         ("On March 1, 2025 the site had 2 visits, 10:30 being busiest.", True, ""),
-        ("There were 12 visits.", True, "the answer does not tell 2"),
-        ("There were 2.5 visits.", True, "the answer does not tell 2"),
-        ("One of " + ", ".join(map(str, range(40))), True, "the answer does not tell 2"),
-        ("", True, "the answer does not tell 2"),
+        ("There were 12 visits.", True, "not answered: it does not tell 2"),
+        ("There were 2.5 visits.", True, "not answered: it does not tell 2"),
+        ("One of " + ", ".join(map(str, range(40))), True, "not answered: it does not tell 2"),
+        ("", True, "not answered: it does not tell 2"),
     ],
 )
 def test_an_answer_must_be_told_and_found_and_not_guessed(words: str, looked: bool, problem: str) -> None:

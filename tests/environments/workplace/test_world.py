@@ -83,10 +83,22 @@ def test_the_peers_rows_are_tasks_and_the_ground_truth_earns(tmp_path: Path) -> 
 def test_rows_of_the_peer_without_its_tables_are_told_what_they_need(tmp_path: Path) -> None:
     rows = PEER / "workplace_assistant_example.jsonl"
     done = usergym(tmp_path, "rollout", "--env", "workplace", "--tasks", rows, "--model", "oracle", fails=True)
-    assert (
-        "workplace:tables=FOLDER"
-        in done.stdout + done.stderr + (tmp_path / "runs/workplace-oracle/failures.jsonl").read_text()
+    assert "workplace_assistant_example.jsonl:1: " in done.stderr
+    assert "workplace:tables=FOLDER" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@needs_peer
+def test_a_recording_without_a_row_is_told_and_the_others_are_graded(tmp_path: Path) -> None:
+    source = PEER / "workplace_assistant_example_rollouts.jsonl"
+    rows = PEER / "workplace_assistant_example.jsonl"
+    done = usergym(
+        tmp_path, "regrade", source, "--tasks", rows, "--env", f"workplace:tables={TABLES}", "--json", fails=True
     )
+    outcomes = json.loads(done.stdout)["outcomes"]
+    assert len(outcomes) == 5
+    assert "has its id or its messages" in outcomes[0]["reason"]
+    assert "bar chart of total visits" in outcomes[0]["reason"]
 
 
 def one_task() -> Task:
@@ -138,7 +150,7 @@ def test_the_reward_says_what_is_different() -> None:
     trajectory = played(Workplace(), task, [Message("assistant", "", tool_calls=(wrong,)), words])
     (reward,) = trajectory.rewards
     assert (trajectory.stop, reward.value) == ("answered", 0.0)
-    assert "deleted, and should not be: email 00000003" in reward.reason
+    assert "should not be deleted: email 00000003" in reward.reason
 
 
 def test_a_task_without_ground_truth_is_not_scored() -> None:

@@ -43,14 +43,24 @@ def chart(office: State, plot: Plot) -> dict[str, Any]:
     """A Vega-Lite chart: one value a day, or how often each value occurs."""
     title = _TITLES[plot.value]
     days = office.base.visits.days(plot.first[:10], plot.last[:10])
-    values = [{"day": day.date, "value": _value(day, plot.value)} for day in days]
-    count = {"aggregate": "count", "title": "Days"}
+    heights = [_value(day, plot.value) for day in days]
+    values = [{"day": day.date, "value": height} for day, height in zip(days, heights, strict=True)]
+    top = max(heights, default=0.0) * 1.08 + 0.1
+    whole = {"format": "d", "tickMinStep": 1}
+    count = {"aggregate": "count", "title": "Days", "axis": whole}
+    of_value: dict[str, Any] = {} if plot.value == "session_duration_seconds" else {"axis": whole}
     axes: dict[str, Any] = {
         "x": {"field": "day", "type": "ordinal", "title": None, "axis": {"labelAngle": -40, "labelOverlap": "parity"}},
-        "y": {"field": "value", "type": "quantitative", "title": title},
+        "y": {
+            "field": "value",
+            "type": "quantitative",
+            "title": title,
+            "scale": {"domain": [0, top]},
+            **of_value,
+        },
     }
     if plot.kind == "histogram":
-        axes = {"x": {"field": "value", "bin": True, "title": title}, "y": count}
+        axes = {"x": {"field": "value", "bin": {"minstep": 1}, "title": title, **of_value}, "y": count}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "title": f"{title}, {plot.first} to {plot.last}",

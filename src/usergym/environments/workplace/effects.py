@@ -106,14 +106,14 @@ def _table_differences(noun: str, name: str, base: tuple[Row, ...], got: Change,
         return f"{noun} {next(iter(row.values()))} ({row[TITLES[name]]})"
 
     lines = [f"not deleted: {called(place)}" for place in sorted(wanted.deleted - got.deleted)]
-    lines += [f"deleted, and should not be: {called(place)}" for place in sorted(got.deleted - wanted.deleted)]
+    lines += [f"should not be deleted: {called(place)}" for place in sorted(got.deleted - wanted.deleted)]
     for place in sorted({*got.changed, *wanted.changed} - got.deleted - wanted.deleted):
         mine, theirs = got.changed.get(place, {}), wanted.changed.get(place, {})
         for column in sorted({*mine, *theirs}):
             was = plain(column, base[place][column])
             if mine.get(column, was) != theirs.get(column, was):
                 is_now, expected = mine.get(column, was), theirs.get(column, was)
-                lines.append(f"{called(place)}: {column} is {is_now!r}, expected {expected!r}")
+                lines.append(f"wrong value: {called(place)}: {column} is {is_now!r}, expected {expected!r}")
     lines += [f"missing: new {noun} {_shown(row)}{_times(n)}" for row, n in (wanted.added - got.added).items()]
     lines += [f"not asked for: new {noun} {_shown(row)}{_times(n)}" for row, n in (got.added - wanted.added).items()]
     return lines

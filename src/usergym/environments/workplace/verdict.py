@@ -74,8 +74,8 @@ def _learned(made: Iterable[tuple[str, Mapping[str, Any], Any]]) -> set[Fact]:
 def _unanswered(answer: Sequence[str], words: str, shown: set[Fact], learned: set[Fact]) -> str:
     """An answer may be found in another way than the ground truth's, but not without looking at the same things."""
     if not is_answered(answer, words):
-        return f"the answer does not tell {', '.join(map(str, answer))}"
-    return "" if subjects(shown) & subjects(learned) else "told, but what it is about was not looked up"
+        return f"not answered: it does not tell {', '.join(map(str, answer))}"
+    return "" if subjects(shown) & subjects(learned) else "not looked up: what the answer is about"
 
 
 def read_call(call: Call) -> tuple[str, Mapping[str, Any]]:

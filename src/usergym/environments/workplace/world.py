@@ -26,6 +26,7 @@ from usergym.users.base import Participant
 
 TASKS_OF_A_COMPANY = 50
 MOST_COMPANIES = 1_000_000
+NEEDS_TABLES = "a company of ours; rows of NeMo Gym need its tables, --env workplace:tables=FOLDER"
 
 
 class Workplace(Environment):
@@ -104,13 +105,16 @@ class Workplace(Environment):
         return Task(f"{self.name}-blank", self.name, data=data)
 
     def read(self, row: Mapping[str, Any]) -> Task:
-        return rows.read(row, tools())
+        task = rows.read(row, tools())
+        if "company" not in task.data and self.shared is None:
+            raise RowError("company", NEEDS_TABLES)
+        return task
 
     def check(self, row: Mapping[str, Any]) -> list[Finding]:
         """What cannot be read, an unknown category, and calls of the ground truth that fail. Where the tables of a
         row are not known, its calls are not made."""
         try:
-            task = self.read(row)
+            task = rows.read(row, tools())
         except RowError as error:
             return [Finding(error.field, str(error))]
         found = []
@@ -130,9 +134,7 @@ class Workplace(Environment):
         if spec is not None:
             return _company(spec).fresh()
         if self.shared is None:
-            raise RowError(
-                "company", "a company of ours; for rows of NeMo Gym give its tables: workplace:tables=FOLDER"
-            )
+            raise RowError("company", NEEDS_TABLES)
         return self.shared.fresh()
 
     def start(self, task: Task) -> "WorkplaceWorld":
