@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from usergym.environments.workplace.answers import SAME
 from usergym.environments.workplace.dates import timestamp
 from usergym.environments.workplace.state import Plot, State
 from usergym.environments.workplace.tables import CASED, Row, Table
@@ -13,6 +14,7 @@ TIMES = ("sent_datetime", "event_start")
 DAYS = ("due_date", "last_contact_date", "follow_up_by")
 """What is done on a day; a time of day says nothing more."""
 
+ADDRESSES = ("sender/recipient", "participant_email", "assigned_to_email", "customer_email")
 NOUNS = {"emails": "email", "events": "meeting", "tasks": "task", "customers": "customer"}
 TITLES = {"emails": "subject", "events": "event_name", "tasks": "task_name", "customers": "customer_name"}
 
@@ -25,7 +27,7 @@ def plain(column: str, value: Any) -> Value:
     regard to case (where it means nothing) and spacing, nothing as ""."""
     if value is None:
         return ""
-    text = " ".join(str(value).split())
+    text = " ".join(str(value).translate(SAME).split())
     if column in TIMES or column in DAYS:
         try:
             moment = timestamp(text)
@@ -35,8 +37,10 @@ def plain(column: str, value: Any) -> Value:
     if column == "duration":
         try:
             return int(float(text))
-        except ValueError:
+        except (ValueError, OverflowError):
             return text
+    if column in ADDRESSES and text.endswith(">"):
+        text = text.rpartition("<")[2].rstrip(">")
     return text if column in CASED else text.casefold()
 
 

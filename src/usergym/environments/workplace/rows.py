@@ -29,7 +29,7 @@ CATEGORIES = tuple(
 )
 
 
-def read(row: Mapping[str, Any], tools: tuple[Tool, ...]) -> Task:
+def read(row: Mapping[str, Any], tools: tuple[Tool, ...], own: Spec | None = None) -> Task:
     """A task in our own form, or a row with `responses_create_params` and `ground_truth`. Its tools are kept only
     where they differ from `tools`. RowError names the field that is wrong."""
     if not isinstance(row, Mapping):
@@ -40,16 +40,18 @@ def read(row: Mapping[str, Any], tools: tuple[Tool, ...]) -> Task:
             raise RowError("env", NAME, task.env)
         if "ground_truth" in task.data:
             ground_truth(task.data["ground_truth"], "data.ground_truth")
-        company(task.data.get("company"), "data.company")
+        company(task.data.get("company"), "data.company", own)
+        answers(task.data.get("answer"), "data.answer")
         return task
     params = row["responses_create_params"]
     if not isinstance(params, Mapping):
         raise RowError("responses_create_params", "an object", params)
     system, opening = _conversation(params)
     calls = ground_truth(row.get("ground_truth", ...), "ground_truth")
-    company(row.get("company"), "company")
+    company(row.get("company"), "company", own)
     own = row.get("id")
     key = f"{NAME}-{own}" if isinstance(own, str | int) else f"{NAME}-row-{stable_hash(repr(params.get('input'))):016x}"
+    answers(row.get("answer"), "answer")
     data = {name: row[name] for name in _KEPT if row.get(name) is not None}
     data |= {"system": system, "ground_truth": calls}
     group = str(row.get("group") or "")
@@ -97,7 +99,7 @@ def ground_truth(value: Any, field: str) -> list[dict[str, str]]:
     if isinstance(value, str):
         try:
             value = msgspec.json.decode(value)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise RowError(field, f"a list of calls, or one as JSON text ({error})", value) from None
     if not isinstance(value, list):
         raise RowError(field, 'a list of calls, {"name": ..., "arguments": ...}', value)
@@ -113,25 +115,41 @@ def ground_truth(value: Any, field: str) -> list[dict[str, str]]:
             arguments = msgspec.json.encode(arguments).decode()
         try:
             decoded = msgspec.json.decode(arguments) if isinstance(arguments, str) else None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             decoded = None
-        if not isinstance(decoded, Mapping):
-            raise RowError(f"{where}.arguments", "an object, or one as JSON text", arguments)
+        if not isinstance(decoded, Mapping) or any(isinstance(each, list | dict) for each in decoded.values()):
+            raise RowError(f"{where}.arguments", "an object of texts and numbers, or one as JSON text", arguments)
         calls.append({"name": str(name), "arguments": str(arguments)})
     return calls
 
 
-def company(value: Any, field: str) -> Spec | None:
-    """The company that a task of ours plays in."""
+def answers(value: Any, field: str) -> None:
+    """Values that a right answer tells."""
+    if value is not None and not (isinstance(value, list) and all(isinstance(each, str) and each for each in value)):
+        raise RowError(field, "a list of texts, each a value that a right answer tells", value)
+
+
+MOST = {"people": 1_000, "emails": 10_000, "events": 10_000, "visits": 20_000, "tasks": 10_000, "customers": 10_000}
+"""Of a company that a row names: building it takes a second at most."""
+
+
+def company(value: Any, field: str, own: Spec | None = None) -> Spec | None:
+    """The company that a task of ours plays in, not larger than MOST or the environment's `own`."""
     if value is None:
         return None
     known = {each.name for each in fields(Spec)}
     if isinstance(value, Mapping) and (strange := sorted(value.keys() - known)):
         raise RowError(f"{field}.{strange[0]}", f"only {', '.join(sorted(known))}", value[strange[0]])
     try:
-        return msgspec.convert(value, Spec)
+        spec = msgspec.convert(value, Spec)
     except (msgspec.ValidationError, ValueError) as error:
         raise RowError(field, f"the sizes of a company ({error})", value) from None
+    for name, most in MOST.items():
+        largest = max(most, getattr(own, name)) if own else most
+        if getattr(spec, name) > largest:
+            expected = f"at most {largest:,}; a larger company is served with --env workplace:{name}=..."
+            raise RowError(f"{field}.{name}", expected, getattr(spec, name))
+    return spec
 
 
 def to_row(task: Task, number: int, system: str, tools: tuple[Tool, ...]) -> dict[str, Any]:

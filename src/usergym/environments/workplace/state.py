@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from usergym.environments.workplace.tables import Base, Row, Table
 from usergym.environments.workplace.timeline import Timeline
 
-SHAPE_ERRORS = (TypeError, ValueError, AttributeError, KeyError, IndexError, ArithmeticError)
+SHAPE_ERRORS = (TypeError, ValueError, AttributeError, KeyError, IndexError, ArithmeticError, RecursionError)
 """What a tool raises over arguments that are not of the kind it expects."""
 
 COLUMNS = {

@@ -1,7 +1,7 @@
 """Rows that are searched by words and by time, the newest first."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from usergym.environments.workplace.dates import timestamp
@@ -29,14 +29,16 @@ class Timeline:
         last = count - (bisect_left(self._rising, earliest) if earliest else 0)
         hits: Sequence[int] = range(first, last)
         texts = self._texts
-        for word in sorted(words, key=len, reverse=True):
+        for word in sorted(dict.fromkeys(words), key=len, reverse=True):
             hits = [hit for hit in hits if word in texts[hit]]
+            if not hits:
+                break
         places = self._places
         rows = table.base.rows
         if table.deleted or table.changed:
             gone = table.deleted | table.changed.keys()
             hits = [hit for hit in hits if places[hit] not in gone]
-        others = self._others(table, words, earliest, latest)
+        others = self._others(table, set(words), earliest, latest)
         if not others:
             return [rows[places[hit]] for hit in hits]
         found = [(places[hit], rows[places[hit]]) for hit in hits]
@@ -50,7 +52,7 @@ class Timeline:
         return datetime.max - timestamp(row[self.time_column]), place
 
     def _others(
-        self, table: Table, words: Sequence[str], earliest: datetime | None, latest: datetime | None
+        self, table: Table, words: Iterable[str], earliest: datetime | None, latest: datetime | None
     ) -> list[tuple[int, Row]]:
         """Those that the conversation changed or added."""
         start = len(table.base.rows)

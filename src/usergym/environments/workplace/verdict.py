@@ -5,12 +5,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from usergym.environments.workplace.answers import is_answered
+from usergym.environments.workplace.answers import is_answered, rival_texts
 from usergym.environments.workplace.effects import differences, is_untouched
 from usergym.environments.workplace.lookups import Fact, facts, needed, subjects
 from usergym.environments.workplace.nemo_verdict import same_frames
 from usergym.environments.workplace.office import Office
+from usergym.environments.workplace.state import State
 from usergym.environments.workplace.tools import WRITES
+from usergym.environments.workplace.tools.boards import BOARDS, LISTS
+from usergym.environments.workplace.tools.customers import PRODUCTS, STATUSES
+from usergym.environments.workplace.tools.traffic import SOURCES
 
 Mode = Literal["state", "nemo_gym"]
 Call = Mapping[str, Any]
@@ -43,9 +47,11 @@ def judge(
     ground_truth: Sequence[Call],
     answer: Sequence[str] | None = None,
     words: str = "",
+    request: str = "",
 ) -> str:
     """Why the outcome is not what it should be, "" if it is. `made`: the calls that led to the office `after`, with
-    their outputs. `answer`: values that must stand in the agent's last `words`."""
+    their outputs. `answer`: values that must stand in the agent's last `words`; what the
+    `request` says itself is no guess."""
     wanted = after.fresh()
     calls = [read_call(call) for call in ground_truth]
     for name, arguments in calls:
@@ -59,7 +65,10 @@ def judge(
     shown = _learned([(name, arguments, wanted.call(name, arguments)) for name, arguments in calls])
     learned = _learned(made)
     if answer:
-        return _unanswered(answer, words, needed(shown), learned)
+        if not is_answered(answer, words, request, rivals(after)):
+            return f"not answered: it does not tell {', '.join(map(str, answer))}"
+        # It may be found in another way than the ground truth's, but not without looking at the same things.
+        return "" if subjects(needed(shown)) & subjects(learned) else "not looked up: what the answer is about"
     if not calls:  # nothing was to be done, which an agent can only know from looking
         return "" if any(not fact[-1].startswith("Error") for fact in learned) else "nothing was looked up"
     if missing := needed(shown) - learned:
@@ -71,11 +80,10 @@ def _learned(made: Iterable[tuple[str, Mapping[str, Any], Any]]) -> set[Fact]:
     return set().union(*(facts(name, arguments, output) for name, arguments, output in made))
 
 
-def _unanswered(answer: Sequence[str], words: str, shown: set[Fact], learned: set[Fact]) -> str:
-    """An answer may be found in another way than the ground truth's, but not without looking at the same things."""
-    if not is_answered(answer, words):
-        return f"not answered: it does not tell {', '.join(map(str, answer))}"
-    return "" if subjects(shown) & subjects(learned) else "not looked up: what the answer is about"
+def rivals(office: State) -> list[str]:
+    """Texts that one may guess where an answer is a name: colleagues, sources of traffic, the words of lists."""
+    words = (*SOURCES, *LISTS, *BOARDS, *STATUSES, *PRODUCTS)
+    return [*words, *rival_texts(office.directory)]
 
 
 def read_call(call: Call) -> tuple[str, Mapping[str, Any]]:
@@ -84,9 +92,14 @@ def read_call(call: Call) -> tuple[str, Mapping[str, Any]]:
     if isinstance(arguments, str):
         try:
             arguments = msgspec.json.decode(arguments or "{}")
-        except msgspec.DecodeError:
-            arguments = {"arguments": arguments}
-    return str(call.get("name")), arguments if isinstance(arguments, Mapping) else {}
+        except (msgspec.DecodeError, RecursionError):
+            arguments = {"arguments": "not JSON"}
+    if not isinstance(arguments, Mapping):
+        arguments = {}
+    # No tool takes a list or an object; what is deeply nested must not be walked through.
+    plain_ones = {str(name): value for name, value in arguments.items() if not isinstance(value, list | dict)}
+    nested = {str(name): type(value).__name__ for name, value in arguments.items() if isinstance(value, list | dict)}
+    return str(call.get("name")), plain_ones | nested
 
 
 def _replayed(calls: Sequence[Call], office: Office) -> Office:

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache, cached_property
 from importlib.resources import files
 from itertools import count, islice
 from string import Template
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from usergym.environments.base import Environment, Finding, RowError, World
-from usergym.environments.workplace import company, drawing, rows
+from usergym.environments.workplace import companies, company, drawing, rows
 from usergym.environments.workplace.check import failing
 from usergym.environments.workplace.company import Spec
 from usergym.environments.workplace.office import Office
@@ -26,6 +26,10 @@ from usergym.users.base import Participant
 
 TASKS_OF_A_COMPANY = 50
 MOST_COMPANIES = 1_000_000
+MOST_CALLS = 1_000
+MOST_SHOWN = 2_000_000
+"""Characters, of one conversation."""
+LONG = 20_000
 NEEDS_TABLES = "a company of ours; rows of NeMo Gym need its tables, --env workplace:tables=FOLDER"
 
 
@@ -67,7 +71,7 @@ class Workplace(Environment):
             spec = replace(self.spec, seed=seed * MOST_COMPANIES + number)
             group = f"company-{spec.seed}"
             if split is None or split_of(group, validation=0.1, test=0.1) == split:
-                found = self._reachable(requests(_company(spec), spec.seed))
+                found = self._reachable(requests(companies.company(spec), spec.seed))
                 for place, request in enumerate(islice(found, TASKS_OF_A_COMPANY)):
                     yield self.task(f"{self.name}-{spec.seed}-{place}", group, request, spec, split)
 
@@ -105,7 +109,7 @@ class Workplace(Environment):
         return Task(f"{self.name}-blank", self.name, data=data)
 
     def read(self, row: Mapping[str, Any]) -> Task:
-        task = rows.read(row, tools())
+        task = rows.read(row, tools(), self.spec)
         if "company" not in task.data and self.shared is None:
             raise RowError("company", NEEDS_TABLES)
         return task
@@ -114,7 +118,7 @@ class Workplace(Environment):
         """What cannot be read, an unknown category, and calls of the ground truth that fail. Where the tables of a
         row are not known, its calls are not made."""
         try:
-            task = rows.read(row, tools())
+            task = rows.read(row, tools(), self.spec)
         except RowError as error:
             return [Finding(error.field, str(error))]
         found = []
@@ -130,12 +134,18 @@ class Workplace(Environment):
 
     def office(self, task: Task) -> Office:
         """A fresh office for a task. RowError where its tables are not known."""
-        spec = rows.company(task.data.get("company"), "company")
-        if spec is not None:
-            return _company(spec).fresh()
-        if self.shared is None:
-            raise RowError("company", NEEDS_TABLES)
+        spec = self.spec_of(task)
+        if spec:
+            return companies.company(spec).fresh()
+        assert self.shared, "spec_of said that the tables are known"
         return self.shared.fresh()
+
+    def spec_of(self, task: Task) -> Spec | None:
+        """The company that a task plays in; None for the tables. RowError where neither is known."""
+        spec = rows.company(task.data.get("company"), "company", self.spec)
+        if spec is None and self.shared is None:
+            raise RowError("company", NEEDS_TABLES)
+        return spec
 
     def start(self, task: Task) -> "WorkplaceWorld":
         return WorkplaceWorld(task, self)
@@ -145,7 +155,9 @@ class WorkplaceWorld(World):
     def __init__(self, task: Task, environment: Workplace) -> None:
         super().__init__(task)
         self.environment = environment
-        self.office = environment.office(task)
+        self.spec = environment.spec_of(task)
+        self.shown = 0
+        """Characters of all outputs."""
         self.made: list[tuple[str, Mapping[str, Any], Any]] = []
         """Calls and their outputs."""
         self.words = ""
@@ -154,7 +166,20 @@ class WorkplaceWorld(World):
     @property
     def system(self) -> str:
         own = self.task.data.get("system")
-        return own if isinstance(own, str) else _prompt().substitute(now=_spoken(self.office.now))
+        return own if isinstance(own, str) else _prompt().substitute(now=_spoken(self.now))
+
+    @property
+    def now(self) -> datetime:
+        return company.now(self.spec) if self.spec else self.office.now
+
+    @cached_property
+    def office(self) -> Office:
+        return self.environment.office(self.task)
+
+    async def open(self) -> None:
+        """A company that is not at hand is built beside the loop."""
+        if self.spec and companies.known(self.spec) is None:
+            await asyncio.to_thread(companies.company, self.spec)
 
     def tools(self, speaker: Speaker) -> Sequence[Tool]:
         if speaker != "assistant":
@@ -166,7 +191,7 @@ class WorkplaceWorld(World):
         output: Any
         try:
             given = msgspec.json.decode(call.arguments or "{}")
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             given = error
         if speaker != "assistant" or call.name not in TOOLS:
             known = ", ".join(tool.name for tool in self.tools(speaker)) or "none"
@@ -176,9 +201,21 @@ class WorkplaceWorld(World):
             output += f" ({given})" if isinstance(given, Exception) else ""
         else:
             arguments = {name: value for name, value in given.items() if value is not None}
-            output = self.office.call(call.name, arguments)
+            output = self.run(call.name, arguments)
             self.made.append((call.name, arguments, output))
-        return msgspec.json.encode({"output": output}).decode()
+        text = msgspec.json.encode({"output": output}).decode()
+        self.shown += len(text)
+        if len(text) > LONG:
+            await asyncio.sleep(0)  # other conversations come in between
+        return text
+
+    def run(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        nested = next((key for key, value in arguments.items() if isinstance(value, list | dict)), None)
+        if nested is not None:
+            return f"Error executing tool '{name}': {nested} is a text or a number, not a list or an object"
+        if len(self.made) >= MOST_CALLS or self.shown > MOST_SHOWN:
+            return f"Error executing tool '{name}': this conversation has made too many calls, or looked up too much"
+        return self.office.call(name, arguments)
 
     async def hears(self, speaker: Speaker, words: str) -> None:
         if speaker == "assistant":
@@ -198,8 +235,12 @@ class WorkplaceWorld(World):
             predicted = [{"name": name, "arguments": arguments} for name, arguments, _ in self.made]
             same = outcome_reward(predicted, expected, self.office, "nemo_gym")
             return [Reward("outcome", same, reason="" if same else "the end states differ")]
-        problem = judge(self.office, self.made, expected, self.task.data.get("answer"), self.words)
+        problem = judge(self.office, self.made, expected, self.task.data.get("answer"), self.words, self.asked)
         return [Reward("outcome", float(not problem), reason=problem or "as it should be")]
+
+    @property
+    def asked(self) -> str:
+        return " ".join(turn.said for turn in self.task.opening if turn.said and turn.speaker == "user")
 
     async def draw(self) -> None:
         """The plots, where whoever keeps the run has a place for them."""
@@ -236,11 +277,6 @@ def tools() -> tuple[Tool, ...]:
     """The 27 tools."""
     text = (files("usergym.environments.workplace") / "tools.json").read_text(encoding="utf-8")
     return tuple(msgspec.json.decode(text, type=list[Tool]))
-
-
-@lru_cache(maxsize=32)
-def _company(spec: Spec) -> Office:
-    return Office.from_rows(company.build(spec), company.now(spec))
 
 
 @cache

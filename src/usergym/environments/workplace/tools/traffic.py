@@ -13,6 +13,7 @@ VALUES = (
     "visits_search_engine",
     "visits_social_media",
 )
+SOURCES = ("direct", "referral", "search engine", "social media")
 KINDS = ("bar", "line", "scatter", "histogram")
 
 
