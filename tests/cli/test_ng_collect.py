@@ -65,8 +65,11 @@ def test_a_rollout_has_the_rows_fields_the_response_the_reward_and_its_indices(
     sent = rows(tmp_path / "out_materialized_inputs.jsonl")
     assert [row["_ng_rollout_index"] for row in sent] == [0, 1] * 3
     (metrics,) = json.loads((tmp_path / "out_aggregate_metrics.json").read_text())
-    assert metrics["agent_metrics"]["mean/reward"] == 1.0
-    assert len(metrics["group_level_metrics"]) == 3
+    whole = metrics["agent_metrics"]
+    assert (whole["mean/reward"], whole["pass@2/reward"]) == (1.0, 1.0)
+    assert (whole["rollouts"], whole["tasks"], whole["unscored"]) == (6, 3, 0)
+    assert whole["mean/input_tokens"] > 0
+    assert [group["rollouts"] for group in metrics["group_level_metrics"]] == [2, 2, 2]
 
 
 def test_the_only_agent_is_taken_and_a_wrong_one_is_named(tmp_path: Path, running: Running) -> None:
@@ -97,11 +100,16 @@ def test_all_bad_rows_are_told_before_anything_is_sent(tmp_path: Path, running: 
     assert rows(tmp_path / "out.jsonl") == [row], "what is there is kept until the new rows are known to be sound"
 
 
-def test_many_bad_rows_are_counted_and_twenty_listed(tmp_path: Path, running: Running) -> None:
-    written(tmp_path / "in.jsonl", [{"responses_create_params": {}} for _ in range(50)])
+def test_each_problem_of_many_rows_is_told_once_and_twenty_different_ones_are_listed(
+    tmp_path: Path, running: Running
+) -> None:
+    same = [{"responses_create_params": {}} for _ in range(30)]
+    different = [{"responses_create_params": {f"odd_{n}": 1}} for n in range(30)]
+    written(tmp_path / "in.jsonl", same + different)
     told = collect(tmp_path, running, status=1)
+    assert "in.jsonl:1 and 29 more: field responses_create_params.input" in told
     assert told.count("in.jsonl:") == 20
-    assert "and 30 more" in told
+    assert "and 11 more\n" in told
 
 
 def test_it_goes_on_where_it_stopped_and_sets_a_torn_line_aside(tmp_path: Path, running: Running) -> None:
@@ -203,4 +211,5 @@ def test_a_refused_key_ends_the_batch_at_once(tmp_path: Path) -> None:
     assert "policy_api_key" in told
     assert "sk-secret" not in told
     assert time.monotonic() - started < 5
-    assert rows(tmp_path / "out.jsonl") == []
+    assert "Start the servers" not in told
+    assert [each.name for each in tmp_path.iterdir()] == ["in.jsonl"], "nothing came of it, so nothing stays"

@@ -40,7 +40,7 @@ def test_the_peers_own_files_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = agent.model.settings
     assert settings["openai_base_url"] == "http://127.0.0.1:9/v1"
     assert settings["drop_input_reasoning_items"].lower() == "false"
-    assert model_of(agent.model).name == "http://127.0.0.1:9/v1/org/model"
+    assert model_of(agent.model).name == "org/model"
     monkeypatch.setenv("POLICY_DROP_REASONING_ITEMS", "true")
     assert loaded(str(THEIRS / "openai_model.yaml"), given=tuple(POLICY))["policy_model"] != values["policy_model"]
 
@@ -100,7 +100,10 @@ def test_everything_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPa
             ("+calendar_simple_agent.responses_api_agents.simple_agent.model_server.name=policy",),
             "model_server 'policy' is not configured; did you mean policy_model",
         ),
-        (("+calendar_simple_agent.responses_api_agents.other={}",), "calendar_simple_agent is nearly a server"),
+        (
+            ("+calendar_simple_agent.responses_api_agents.other={}",),
+            "calendar_simple_agent has 2 implementations, simple_agent, other; keep one",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_what_was_meant(given: tuple[str, ...], problem: str) -> None:

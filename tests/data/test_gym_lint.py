@@ -151,3 +151,13 @@ def test_any_row_is_mended_or_named(place: str, value: Any, environment: str | N
     with contextlib.suppress(Fault):
         out, _ = mended(strange, environment)
         assert mended(out, environment) == (out, {}), "mending twice is mending once"
+
+
+def test_names_that_the_workplace_has_no_tool_for_get_a_note() -> None:
+    strange = row(tools=[TOOL, {**TOOL, "name": "send_pigeon"}])
+    strange["ground_truth"] = [{"name": "email_send_emails", "arguments": "{}"}]
+    out, notes = mended(strange)
+    assert out == strange
+    told = "\n".join(notes)
+    assert "offers the model 'send_pigeon', which is no tool of the workplace" in told
+    assert "calls 'email_send_emails', which is no tool of the workplace; did you mean email_send_email?" in told

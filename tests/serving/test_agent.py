@@ -173,6 +173,11 @@ def test_time_rows_and_judges_fail_with_their_own_status() -> None:
             ):
                 status, body = await post(client, f"{agent}/run", faulty)
                 assert (status, body["_ng_failure_class"], len(body["detail"])) == (422, "row", 1), faulty
+                if not faulty:
+                    assert body["detail"][0]["loc"] == ["body", "responses_create_params"]
+            text = {"input": "hi", "metadata": {"extra_body": "{"}}
+            status, body = await post(client, f"{agent}/run", row(responses_create_params=text))
+            assert (status, body["error"]["field"]) == (422, "responses_create_params.metadata.extra_body")
 
     asyncio.run(run())
 

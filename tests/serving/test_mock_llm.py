@@ -53,6 +53,15 @@ def test_the_quick_answer_is_the_same_as_the_whole_one() -> None:
     assert quick["usage"]["completion_tokens"] == whole["usage"]["completion_tokens"]
 
 
+@pytest.mark.parametrize("bound", [{}, {"max_tokens": 100}])
+def test_the_whole_body_is_counted_with_its_tools(bound: dict[str, int]) -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": "x" * 4000, "parameters": {}}}
+    assert reply({**CHAT, **bound, "tools": [tool]})["usage"]["prompt_tokens"] > 1000
+    flat = {"type": "function", "name": "f", "description": "x" * 4000, "parameters": {}}
+    asked = {"input": "Hi", "max_output_tokens": 100, "tools": [flat]}
+    assert reply(asked, path="/responses")["usage"]["input_tokens"] > 1000
+
+
 def test_replies_are_fixed_echoed_or_computed() -> None:
     assert reply(CHAT)["choices"][0]["message"]["content"] == "This is a mock reply."
     echoed = reply(CHAT, MockOptions(port=0, reply="echo"))

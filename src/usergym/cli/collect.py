@@ -3,10 +3,10 @@
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
@@ -14,6 +14,10 @@ from cyclopts import Parameter
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.options import Json, above_zero, at_least
 from usergym.data.rollout_inputs import Agent, Asked
+
+if TYPE_CHECKING:
+    from usergym.data.rollout_file import RolloutFile
+    from usergym.data.rollout_inputs import Inputs
 
 HEAD = "http://127.0.0.1:11000"
 
@@ -125,39 +129,54 @@ def collect(
 
 def run(batch: Collected) -> int:
     """Collects; the exit status: 1 when nothing was scored, or the server went."""
-    from usergym.cli.running import console, how_to_resume
-    from usergym.data.collecting import Pace, ServerGone
-    from usergym.data.collecting import collect as collect_all
-    from usergym.data.rollout_file import RolloutFile, beside
-    from usergym.data.rollout_inputs import prepare
+    from usergym.data.rollout_file import RolloutFile, beside, check_paths
+    from usergym.data.rollout_inputs import prepared
 
     started = time.monotonic()
     headers = {"Authorization": f"Bearer {batch.token}"} if batch.token else {}
+    check_paths(batch.asked.source, batch.output)
     agents = asyncio.run(_agents(batch, headers))
     default = batch.agent or (next(iter(agents)) if len(agents) == 1 else None)
-    file = RolloutFile.open(batch.output, batch.fresh)
-    try:
-        inputs = prepare(batch.asked, agents, default, beside(batch.output, "materialized_inputs"))
-        identity = {"agent": default, "params": batch.asked.params, "add_seed": batch.asked.add_seed}
-        file.begin(identity, inputs)
-        for note in inputs.notes + file.notes:
-            console.print(f"note: {note}", markup=False, highlight=False)
-        if inputs.skipped:
-            console.print(str(inputs.skipped), style="yellow", markup=False, highlight=False)
-        pace = Pace(batch.concurrency, batch.deadline, attempts=batch.attempts)
+    with prepared(batch.asked, agents, default, beside(batch.output, "materialized_inputs")) as inputs:
+        file = RolloutFile.open(batch.output, batch.fresh)
         try:
-            with _bar(len(inputs), sum(file.todo(inputs, batch.attempts))) as advance:
-                asyncio.run(collect_all(inputs, agents, file, pace, headers, advance))
-        except KeyboardInterrupt:
-            console.print(f"\ninterrupted: what came in is in {batch.output}. {how_to_resume()}", markup=False)
-            sys.exit(130)
-        except ServerGone as error:
-            there = f"{len(file.keys) // 3:,} of {len(inputs):,} rollouts are in {batch.output}"
-            raise ServerGone(f"{error}; {there}. Start the servers and run the same command again") from None
-        file.finish()
-    finally:
-        file.close()
+            file.begin(_identity(batch, default, [agents[name] for name in inputs.names]), inputs)
+            _play(batch, inputs, agents, file, headers)
+        finally:
+            file.close()
     return _report(batch, len(inputs), file.failed, time.monotonic() - started)
+
+
+def _identity(batch: Collected, default: str | None, agents: Sequence[Agent]) -> dict[str, Any]:
+    """What was asked of whom. Of an agent that is not asked this time, what was known stays."""
+    of_all = {"agent": default, "params": batch.asked.params, "add_seed": batch.asked.add_seed}
+    return of_all | {f"{agent.name}: {key}": value for agent in agents for key, value in agent.identity.items()}
+
+
+def _play(
+    batch: Collected, inputs: "Inputs", agents: Mapping[str, Agent], file: "RolloutFile", headers: Mapping[str, str]
+) -> None:
+    from usergym.cli.running import console, how_to_resume
+    from usergym.data.collecting import Pace, ServerGone
+    from usergym.data.collecting import collect as collect_all
+
+    for note in inputs.notes + file.notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    if inputs.skipped:
+        console.print(str(inputs.skipped), style="yellow", markup=False, highlight=False, soft_wrap=True)
+    pace = Pace(batch.concurrency, batch.deadline, attempts=batch.attempts)
+    try:
+        with _bar(len(inputs), sum(file.todo(inputs, batch.attempts))) as advance:
+            asyncio.run(collect_all(inputs, agents, file, pace, headers, advance))
+    except KeyboardInterrupt:
+        there = f"what came in is in {batch.output}" if file.keys else "nothing had come in"
+        console.print(f"\ninterrupted: {there}. {how_to_resume()}", markup=False, soft_wrap=True)
+        sys.exit(130)
+    except ServerGone as error:
+        came = len(file.keys) // 3
+        there = f"{came:,} of {len(inputs):,} rollouts are in {batch.output}" if came else "no rollout came in"
+        raise ServerGone(f"{error}\n{there}; {error.remedy}, then run the same command again") from None
+    file.finish()
 
 
 def _bar(total: int, todo: int) -> Any:
@@ -201,7 +220,9 @@ def _report(batch: Collected, wanted: int, failed: Mapping[Any, Any], seconds: f
     from usergym.data.rollout_metrics import aggregate, summarise
 
     summary = summarise(batch.output, failed)
-    path = batch.output.with_name(f"{batch.output.stem}_aggregate_metrics.json")
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(aggregate(summary)), indent=2) + b"\n")
-    show_rollouts(summary, batch.output, wanted, seconds, batch.json)
+    if summary.whole.rows:
+        path = batch.output.with_name(f"{batch.output.stem}_aggregate_metrics.json")
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(aggregate(summary)), indent=2) + b"\n")
+    messages = {each.kind: each.message for each in failed.values()}
+    show_rollouts(summary, batch.output, wanted, seconds, batch.json, messages)
     return 0 if summary.whole.rewards else 1

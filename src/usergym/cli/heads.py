@@ -3,13 +3,16 @@
 import asyncio
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from usergym.data.rollout_inputs import Agent
 from usergym.models.transport import show
+
+if TYPE_CHECKING:
+    from usergym.serving.host import Service
 
 SECONDS = 5.0
 """A head on the same machine answers at once, or is none."""
@@ -47,6 +50,10 @@ class NoHead(ConnectionError):
     """Nobody answers where the head should be, or whoever does is none."""
 
 
+class WantsToken(NoHead):
+    """Somebody answers, and wants a token that was not brought."""
+
+
 async def get(url: str, headers: Mapping[str, str] | None = None, seconds: float = SECONDS) -> bytes:
     """NoHead for anything but a 200."""
     import aiohttp
@@ -59,7 +66,8 @@ async def get(url: str, headers: Mapping[str, str] | None = None, seconds: float
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         raise NoHead(f"nobody answers at {show(url)}{_why(error)}") from None
     if status in (401, 403):
-        raise NoHead(f"{show(url)} wants a token ({status}): set USERGYM_TOKEN to the one it was started with")
+        brought = "another token than USERGYM_TOKEN holds" if headers else "a token"
+        raise WantsToken(f"{show(url)} wants {brought} ({status}); set USERGYM_TOKEN to the one it was started with")
     if status != 200:
         raise NoHead(f"{show(url)} answers {status}")
     return payload
@@ -73,14 +81,30 @@ async def instances(head: str, headers: Mapping[str, str] | None = None) -> list
     """The servers behind a head."""
     try:
         payload = await get(f"{head.rstrip('/')}/server_instances", headers)
+    except WantsToken:
+        raise
     except NoHead as error:
         raise NoHead(
-            f"{error}; start ng_run (or usergym serve) in another terminal, or say where the head is"
+            f"{error}; start ng_run (or usergym serve) in another terminal, or say where the head is "
+            "with +head_server.port=PORT (--head URL)"
         ) from None
     try:
         return msgspec.json.decode(payload, type=list[Instance])
     except msgspec.MsgspecError as error:
         raise NoHead(f"{show(head)} is no head server: {error}") from None
+
+
+async def who_listens(service: "Service") -> str:
+    """Who has a server's port, as far as it says so."""
+    host = "127.0.0.1" if service.host in ("0.0.0.0", "::") else service.host
+    url = f"http://{host}:{service.port}"
+    try:
+        found = msgspec.json.decode(await get(f"{url}/server_instances", token_headers(), 2.0), type=list[Instance])
+    except (NoHead, msgspec.MsgspecError) as error:
+        return "a server that wants a token" if isinstance(error, WantsToken) else "another program"
+    agents = ", ".join(each.name for each in found if each.kind == "agent")
+    pids = {each.pid for each in found if each.pid}
+    return f"an ng_run or usergym serve with {agents or 'no agent'} (process {', '.join(map(str, sorted(pids)))})"
 
 
 async def configuration(head: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -99,29 +123,28 @@ async def configuration(head: str, headers: Mapping[str, str] | None = None) -> 
 async def agents_of(head: str, headers: Mapping[str, str] | None = None) -> dict[str, Agent]:
     """The agent servers behind a head, by their names."""
     found, config = await asyncio.gather(instances(head, headers), configuration(head, headers))
+    from usergym.cli.ng.servers import environment_of_agent, identity_of_agent
+
     agents = {}
     for each in found:
         if each.kind == "agent":
-            spec = _environment(each.name, config)
+            spec = environment_of_agent(each.name, config)
             agents[each.name] = Agent(
-                each.name, _near(each.address, head), spec and spec.partition(":")[0], _needs(spec)
+                each.name,
+                _near(each.address, head),
+                spec and spec.partition(":")[0],
+                _needs(spec),
+                identity_of_agent(each.name, config),
             )
     return agents
-
-
-def _environment(agent: str, config: Mapping[str, Any]) -> str | None:
-    """What an agent's resources server plays, by the head's configuration."""
-    from usergym.cli.ng.servers import environment_of_agent
-
-    return environment_of_agent(agent, config)
 
 
 def _needs(spec: str | None) -> dict[str, str]:
     if spec is None or spec.partition(":")[0] != "workplace" or "tables=" in spec:
         return {}
     return {
-        "company": "rows of NeMo Gym need its tables, and the servers were started without them; "
-        "start ng_run with +workplace_tables=FOLDER"
+        "company": "it is a row of NeMo Gym, whose tables the servers were started without; start ng_run with "
+        "+workplace_tables=FOLDER (usergym serve --env workplace:tables=FOLDER)"
     }
 
 

@@ -1,8 +1,9 @@
 """`usergym serve`: an environment, its agent and its model as HTTP servers, in one process."""
 
+import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -14,6 +15,7 @@ from usergym.cli.options import Json, ModelOptions, above_zero, at_least
 from usergym.environments.base import load
 
 if TYPE_CHECKING:
+    from usergym.models.base import Model
     from usergym.serving.host import Service
 
 serve = App(name="serve", help="Serve environments, agents and models over HTTP, as NeMo Gym does.")
@@ -38,6 +40,7 @@ def serve_stack(
     user_model: str | None = None,
     judge_model: str | None = None,
     token_variable: str | None = None,
+    send_seed: bool = True,
     seed: int = 0,
     json: Json = False,
     models: Annotated[ModelOptions, Parameter(name="*", group="Models")] = ModelOptions(),
@@ -81,6 +84,8 @@ def serve_stack(
         Model that judges, in environments that ask one.
     token_variable
         Environment variable that holds a token; requests must then bring it: Authorization: Bearer TOKEN.
+    send_seed
+        Send the seed of each draw with each call of the agents' model; some servers refuse that field.
     seed
         Decides draws.
     """
@@ -88,18 +93,17 @@ def serve_stack(
     above_zero(max_seconds=max_seconds, session_ttl=session_ttl)
     if len(name) > len(env):
         raise ValueError(f"{len(name)} names for {len(env)} environments; give at most one --name for each --env")
+    from usergym.serving.configured import ConfiguredModel
     from usergym.serving.host import check_exposure
-    from usergym.serving.host import run as run_loop
-    from usergym.serving.host import serve as serve_all
     from usergym.serving.stack import Stack, build, pair
 
     token = token_of(token_variable)
     check_exposure(host, token)
     connected = Models(models)
     names = (*name, *[""] * len(env))
-    pairs = [pair(load(each), called, max_steps=max_steps) for each, called in zip(env, names, strict=False)]
+    pairs = [pair(load(each), called, max_steps=max_steps, spec=each) for each, called in zip(env, names, strict=False)]
     stack = Stack(
-        connected.connect(model),
+        ConfiguredModel(connected.connect(model), send_seed=send_seed),
         host=host,
         head_port=port,
         sampling=models.sampling(),
@@ -112,7 +116,29 @@ def serve_stack(
         seed=seed,
     )
     services = build(pairs, stack)
-    run_loop(serve_all(services, token=token, announce=Announcement(json), models=connected.all))
+    serve_until_ended(services, token, Announcement(json), connected.all, lambda each: f"--port {each.port + 1}")
+
+
+def serve_until_ended(
+    services: "Sequence[Service]",
+    token: str,
+    announce: "Announcement",
+    models: "Sequence[Model]",
+    port_flag: "Callable[[Service], str]",
+) -> None:
+    """Until Ctrl-C. `port_flag`: how another port is given to a server whose own is taken."""
+    from usergym.cli.heads import who_listens
+    from usergym.serving.host import Taken, run
+    from usergym.serving.host import serve as serve_all
+
+    try:
+        run(serve_all(services, token=token, announce=announce, models=models))
+    except Taken as taken:
+        service = taken.service
+        raise OSError(
+            f"cannot listen on {service.host}:{service.port} for {service.name!r}: {asyncio.run(who_listens(service))} "
+            f"listens there; end it, or give {port_flag(service)} (0: a free one)"
+        ) from None
 
 
 def token_of(variable: str | None) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -48,13 +48,28 @@ def run(head: str, json: bool) -> int:
     if json:
         print_json(servers)
     else:
-        table = Table("name", "kind", "port", "process", "uptime", "health")
-        for each in servers:
-            uptime = "-" if each.uptime is None else _span(each.uptime)
-            health = "[green]well[/]" if each.healthy else "[red]does not answer[/]"
-            table.add_row(each.name, each.kind, str(each.port or "-"), str(each.pid or "-"), uptime, health)
-        Console().print(table)
+        Console().print(_table(servers))
     return 0 if all(each.healthy for each in servers) else 1
+
+
+def _table(servers: Sequence[Server]) -> Table:
+    """Process and uptime once where they are the same, as they are where one process holds all."""
+    pids = {each.pid for each in servers}
+    table = Table()
+    table.add_column("name", overflow="fold")
+    for name in ("kind", "port", *(("process", "uptime") if len(pids) > 1 else ()), "health"):
+        table.add_column(name, no_wrap=True)
+    for each in servers:
+        own = (str(each.pid or "-"), _up(each)) if len(pids) > 1 else ()
+        health = "[green]well[/]" if each.healthy else "[red]does not answer[/]"
+        table.add_row(each.name, each.kind, str(each.port or "-"), *own, health)
+    if len(pids) == 1 and servers[0].pid:
+        table.caption = f"process {servers[0].pid}, up {_up(servers[0])}"
+    return table
+
+
+def _up(server: Server) -> str:
+    return "-" if server.uptime is None else _span(server.uptime)
 
 
 async def _servers(head: str, headers: Mapping[str, str]) -> list[Server]:

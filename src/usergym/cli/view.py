@@ -1,6 +1,7 @@
 """`usergym view`: rollouts as a listing, or one whole conversation."""
 
 import json as plain_json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.text import Text
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.options import Json, at_least
 from usergym.data import formats
+from usergym.data.rollout_inputs import in_the_file
 from usergym.data.rollout_metrics import Line, Numbers
 from usergym.data.rows import BadRow, Skipped, read_rows
 from usergym.types import Message, Trajectory, stable_hash
@@ -58,13 +60,15 @@ def run(file: Path, row: int | None, offset: int, limit: int, json: bool) -> int
 
 def _listing(file: Path, offset: int, limit: int, json: bool) -> int:
     console = Console()
-    table = _table()
+    table = _table(console.width)
+    answered = False
     bad, numbers, count = Skipped(LISTED), Numbers(), 0
     for place, row in read_rows(file, skip_bad=True, skipped=bad):
         count += 1
         try:
             line = _numbers_of(row)
             numbers.add(line)
+            answered = answered or "response" in row or "turns" in row
             if not offset < count <= offset + limit:
                 continue
             for trajectory in formats.read_row(row):
@@ -76,20 +80,30 @@ def _listing(file: Path, offset: int, limit: int, json: bool) -> int:
         except (ValueError, msgspec.MsgspecError) as error:
             bad.add(BadRow(place, str(error)))
     if bad:
+        bad.rows = [in_the_file(each) for each in bad.rows]
         print(bad_lines(bad), file=sys.stderr)
     if not json:
+        if count and offset >= count:
+            told = f"{file} has {count:,} rows; +offset={offset} (--offset {offset}) is past the last"
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
+            return 0
         console.print(table)
+        if count and not answered:
+            what = "these are rows to be played, not rollouts: none of them has a response"
+            console.print(what, style="yellow", highlight=False, soft_wrap=True)
         _stats(console, numbers, count, min(count, offset + limit), offset)
     return 0 if count else 1
 
 
-def _table() -> Table:
+def _table(wide: int) -> Table:
     """One line a row, however narrow the terminal is."""
-    table = Table(expand=True)
-    for name in ("row", "task", "reward", "steps", "tokens in/out"):
-        table.add_column(name, justify="left" if name == "task" else "right", no_wrap=True, max_width=20)
-    for name, ratio in (("tools", 2), ("last answer", 3)):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=ratio, min_width=10)
+    table = Table(expand=True, padding=(0, 1 if wide >= 100 else 0), show_edge=wide >= 100)
+    for name in ("row", "task#try", "reward", "steps", "in/out"):
+        table.add_column(
+            name, justify="left" if "task" in name else "right", no_wrap=True, max_width=20 if wide >= 100 else 15
+        )
+    table.add_column("tools", no_wrap=True, overflow="ellipsis", ratio=2 if wide >= 100 else 3, min_width=24)
+    table.add_column("last answer", no_wrap=True, overflow="ellipsis", ratio=3 if wide >= 100 else 1, min_width=11)
     return table
 
 
@@ -115,7 +129,7 @@ def _cells(trajectory: Trajectory, row: dict[str, object]) -> dict[str, object]:
     usage = trajectory.usage("assistant")
     said = next((turn.message.content for turn in reversed(mine) if turn.message.content), "")
     reward = trajectory.reward()
-    task = row.get("_ng_task_index", trajectory.task.id)
+    task = row.get("_ng_task_index", _short(trajectory.task.id))
     rollout = row.get("_ng_rollout_index", trajectory.sample)
     return {
         "task": f"{task}#{rollout}",
@@ -127,14 +141,23 @@ def _cells(trajectory: Trajectory, row: dict[str, object]) -> dict[str, object]:
     }
 
 
+def _short(name: str) -> str:
+    """A hash by its first digits, which tell it from the others on a screen."""
+    return re.sub(r"[0-9a-f]{12,}", lambda found: found[0][:8], name)
+
+
 def _stats(console: Console, numbers: Numbers, count: int, last: int, offset: int) -> None:
     mean = numbers.mean()
     reward = "not scored"
     if mean:
         interval = f" [{mean.low:.2f}, {mean.high:.2f}]" if mean.low is not None and mean.high is not None else ""
         reward = f"mean reward {mean.mean:.3f}{interval}"
-    told = f"rows {min(offset + 1, last):,} to {last:,} of {count:,}; {reward}; {numbers.unscored:,} unscored; "
-    console.print(f"{told}{numbers.input_tokens:,} tokens in, {numbers.output_tokens:,} out", highlight=False)
+    place = f"rows {offset + 1:,} to {last:,} of {count:,}" if count else "no rows"
+    told = f"{place}; of all: {reward}; {numbers.unscored:,} unscored; "
+    tokens = f"{numbers.input_tokens:,} tokens in, {numbers.output_tokens:,} out"
+    console.print(told + tokens, highlight=False, markup=False, soft_wrap=True)
+    if count:
+        console.print("task#try: which row of the input, and which of its rollouts, from 0", highlight=False)
     if last < count:
         console.print(f"more: +offset={last} (--offset {last}); one whole: +row=N (--row N)", highlight=False)
 

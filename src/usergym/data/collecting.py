@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import aiohttp
 
 
+LARGEST_REWARD = 1e9
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How a server is asked."""
@@ -51,7 +54,12 @@ class Progress:
 
 
 class ServerGone(ConnectionError):
-    """Nobody answers any more, or whoever does is no agent: nothing further can be collected."""
+    """Nobody answers any more, or whoever does is no agent: nothing further can be collected. `remedy`: what to do
+    before the same command is run again."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class _Failed(Exception):
@@ -151,7 +159,7 @@ class _Collector:
             place = todo.find(1, place + 1)
 
     async def run(self, session: "aiohttp.ClientSession") -> None:
-        source = os.open(self.inputs.path, os.O_RDONLY)
+        source = os.open(self.inputs.draft, os.O_RDONLY)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.pace.concurrency, len(self.inputs))):
@@ -192,7 +200,9 @@ class _Collector:
                 wait = self.pace.retry.wait(attempt, lost.asked)
                 if attempt >= self.pace.retry.retries or clock() + wait >= end:
                     if lost.gone:
-                        raise ServerGone(f"nobody answers at {show(url)} any more ({lost})") from None
+                        raise ServerGone(
+                            f"nobody answers at {show(url)} any more ({lost})", "start the servers"
+                        ) from None
                     tries = f"{attempt + 1} {'try' if attempt == 0 else 'tries'}"
                     raise _Failed("unavailable", f"{lost} ({tries})") from None
             attempt += 1
@@ -210,15 +220,17 @@ class _Collector:
         except aiohttp.ClientConnectorError as error:
             raise _Lost(error.os_error.strerror or type(error.os_error).__name__, gone=True) from None
         except aiohttp.InvalidURL:
-            raise ServerGone(f"{show(url)} is no URL of an agent server") from None
+            raise ServerGone(f"{show(url)} is no URL of an agent server", "name an agent server") from None
         except (aiohttp.ClientError, OSError) as error:
             raise _Lost(f"connection lost ({type(error).__name__})") from None
         if status != 200:
             raise self._refused(url, status, payload, response.headers)
         try:
             reply = _reply(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise _Failed("malformed", f"not a rollout: {error}; the body begins {payload[:100]!r}") from None
+        if reply.reward is not None and not abs(reply.reward) < LARGEST_REWARD:
+            raise _Failed("malformed", f"a reward of {reply.reward:g} is none")
         if reply.failure:
             words = reply.failure_message or (_encode(reply.error).decode() if reply.error else "(no words)")
             raise _Failed(reply.failure, words[:500], reply.terminal)
@@ -231,13 +243,17 @@ class _Collector:
         words = " ".join(server_words(payload).split())[:500] or "(no words)"
         kind = _kind(payload)
         if kind == "stopped":
-            return ServerGone(f"{show(url)} stopped: {words}")
+            return ServerGone(
+                f"the agent's model cannot be asked: {words}",
+                "mend that (a key or an address is given to ng_run or usergym serve when it starts)",
+            )
         if kind in _KINDS:
             return _Failed(kind, words, status in (400, 422))
         if status in (401, 403):
-            return ServerGone(f"{show(url)} wants another token ({status}): {words}")
+            remedy = "set USERGYM_TOKEN to the token that the servers were started with"
+            return ServerGone(f"{show(url)} wants another token ({status}): {words}", remedy)
         if status in (404, 405):
-            return ServerGone(f"{show(url)} is no agent server ({status}): {words}")
+            return ServerGone(f"{show(url)} is no agent server ({status}): {words}", "name an agent server")
         if again(status):
             return _Lost(f"{status} {words}", retry_after(headers))
         return _Failed("refused", f"{status} {words}", status in (400, 413, 422))
@@ -255,7 +271,10 @@ def _line(body: bytes, payload: bytes) -> bytes:
     """The row's fields, over them the reply's, then which rollout it is."""
     sent = _fields(body)
     named = {key: sent.pop(key) for key in ("_ng_task_index", "_ng_rollout_index", "agent_ref")}
-    return _encode({**sent, **_fields(payload), **named}) + b"\n"
+    line = _encode({**sent, **_fields(payload), **named})
+    if b"\n" in line or b"\r" in line:  # between tokens: a server may send its JSON in many lines
+        line = msgspec.json.format(line, indent=-1)
+    return line + b"\n"
 
 
 def _first(errors: BaseExceptionGroup[Any]) -> BaseException:

@@ -98,7 +98,18 @@ def mend_row(row: Mapping[str, Any], environment: str | None, needs: Mapping[str
             raise Fault(field, f"it is missing: {why}")
     if "ground_truth" in out and environment == "workplace":
         out["ground_truth"] = _ground_truth(out["ground_truth"], note)
+    if environment == "workplace":
+        _note_strangers("the ground truth calls", out.get("ground_truth") or (), note)
+        _note_strangers("the row offers the model", params.get("tools") or (), note)
     return out
+
+
+def _note_strangers(what: str, calls: Iterable[Mapping[str, Any]], note: Note) -> None:
+    """Names that the workplace has no tool for: whoever calls them gets an error text."""
+    from usergym.environments.workplace.tools import TOOLS
+
+    for name in sorted({call["name"] for call in calls} - set(TOOLS)):
+        note(f"{what} {name!r:.60}, which is no tool of the workplace{_near(name, TOOLS)}")
 
 
 def mend_params(params: Any, note: Note, where: str = "responses_create_params") -> dict[str, Any]:

@@ -20,7 +20,13 @@ from usergym.data.rollout_inputs import Inputs
 from usergym.rollouts.store import set_torn_line_aside
 
 ATTEMPTS = 3
+CONFIG, ROWS, LOCK = "config.json", "rows.bin", ".lock"
+"""What stands in the folder beside the file."""
+
 _FILE = "{0}; give the file another name, or start over with +fresh=true (--fresh)"
+_OTHERS = "{0} exists and was not collected by this command; give the output another name"
+SIDES = ("failures.jsonl", "materialized_inputs.jsonl", "aggregate_metrics.json")
+"""Files that stand beside the output."""
 
 
 class Refused(ValueError):
@@ -55,6 +61,18 @@ def beside(output: Path, what: str) -> Path:
     return output.with_name(f"{output.stem}_{what}.jsonl")
 
 
+def check_paths(source: Path, output: Path) -> None:
+    """Refused where the rows would be written over, whatever the two paths look like."""
+    for path in written_to(output):
+        if path.resolve() == source.resolve() or (path.exists() and source.exists() and path.samefile(source)):
+            what = "the output" if path == output else f"{path}, which is written beside the output,"
+            raise Refused(f"{what} is the file of rows {source} itself; give the output another name")
+
+
+def written_to(output: Path) -> list[Path]:
+    return [output, *(output.with_name(f"{output.stem}_{side}") for side in SIDES)]
+
+
 class RolloutFile:
     """The one writer of a file of rollouts."""
 
@@ -72,34 +90,35 @@ class RolloutFile:
 
     @classmethod
     def open(cls, output: Path, fresh: bool = False) -> "RolloutFile":
-        """Refused when another process writes to it."""
+        """Refused when another process writes to it, and for a file of somebody else's. Makes nothing but the folder
+        with the lock."""
         if output.is_dir() or output.suffix != ".jsonl":
             raise Refused(f"{output}: rollouts are written to a file that ends in .jsonl")
-        folder = sidecar(output)
+        if not (sidecar(output) / CONFIG).exists():
+            for path in written_to(output):
+                if path.exists() and path.stat().st_size:
+                    raise Refused(_OTHERS.format(path))
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / ".lock").open("w")
+            lock = _locked(sidecar(output))
+        except BlockingIOError:
+            raise Refused(f"another process is collecting into {output}; wait for it, or give another file") from None
         except OSError as error:
             raise OSError(f"cannot write {output}: {error.strerror}; give another path") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise Refused(f"another process is collecting into {output}; wait for it, or give another file") from None
         return cls(output, lock, fresh)
 
     def begin(self, identity: Mapping[str, Any], inputs: Inputs) -> None:
         """Takes up what is there, or with `fresh` starts over. Refused when it answers another question: the
-        difference is shown."""
+        difference is shown, and nothing was changed."""
         if self._fresh:
             self._clear()
         there = self.output.exists() and self.output.stat().st_size > 0
-        if there and not (self._sidecar / "config.json").exists():
-            raise Refused(_FILE.format(f"{self.output} exists and was not collected by this command"))
-        if (self._sidecar / "config.json").exists() and (there or beside(self.output, "failures").exists()):
-            self._compare(identity, inputs)
-        self._remember(identity, inputs)
+        known: dict[str, Any] = {}
+        if (self._sidecar / CONFIG).exists() and (there or beside(self.output, "failures").exists()):
+            known = msgspec.json.decode((self._sidecar / CONFIG).read_bytes())
+            self._compare(known, identity, inputs)
         self._recover(inputs)
+        self._remember({**known, **identity}, inputs)
+        inputs.keep()
         self._file = os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._failures = os.open(beside(self.output, "failures"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._size = os.fstat(self._file).st_size
@@ -150,27 +169,36 @@ class RolloutFile:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        for name in ("_file", "_failures"):
-            if hasattr(self, name):
-                os.close(getattr(self, name))
-                delattr(self, name)
+        """Where nothing came of it, nothing stays."""
+        rollouts = (self.output, beside(self.output, "failures"))
+        if hasattr(self, "_file"):
+            os.close(self._file)
+            os.close(self._failures)
+            for path in rollouts:
+                if path.exists() and not path.stat().st_size:
+                    path.unlink()
+            if not any(path.exists() for path in rollouts):
+                self._clear()
+        if not (self._sidecar / CONFIG).exists():
+            (self._sidecar / LOCK).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody put something into it
+                self._sidecar.rmdir()
         self._lock.close()
 
     def _clear(self) -> None:
-        for path in (self.output, beside(self.output, "failures"), self._sidecar / "config.json"):
+        for path in (*written_to(self.output), self._sidecar / ROWS, self._sidecar / CONFIG):
             path.unlink(missing_ok=True)
 
-    def _compare(self, identity: Mapping[str, Any], inputs: Inputs) -> None:
-        known = msgspec.json.decode((self._sidecar / "config.json").read_bytes())
+    def _compare(self, known: Mapping[str, Any], identity: Mapping[str, Any], inputs: Inputs) -> None:
         now = msgspec.json.decode(msgspec.json.encode(identity))
         changed = [
-            f"{key} was {known.get(key)!r} and is {now.get(key)!r}"
-            for key in sorted({*known, *now})
-            if known.get(key) != now.get(key)
+            f"{key} was {known[key]!r} and is {now[key]!r}"
+            for key in sorted({*known} & {*now})
+            if known[key] != now[key]
         ]
         before = array("q")
         with contextlib.suppress(OSError):
-            before.frombytes((self._sidecar / "rows.bin").read_bytes())
+            before.frombytes((self._sidecar / ROWS).read_bytes())
         other = [n + 1 for n, (a, b) in enumerate(zip(before, inputs.prints, strict=False)) if a != b and a and b]
         if other:
             changed.append(
@@ -180,9 +208,9 @@ class RolloutFile:
             raise Refused(_FILE.format(f"{self.output} was collected otherwise: {'; '.join(changed)}"))
 
     def _remember(self, identity: Mapping[str, Any], inputs: Inputs) -> None:
-        config = self._sidecar / "config.json"
+        config = self._sidecar / CONFIG
         config.write_bytes(msgspec.json.format(msgspec.json.encode(identity), indent=2) + b"\n")
-        rows = self._sidecar / "rows.bin"
+        rows = self._sidecar / ROWS
         before = rows.read_bytes() if rows.exists() else b""
         now = inputs.prints.tobytes()
         rows.write_bytes(now + before[len(now) :])
@@ -213,6 +241,26 @@ class RolloutFile:
 def sidecar(output: Path) -> Path:
     """The folder with what was asked."""
     return output.with_name(f"{output.name}.run")
+
+
+def _locked(folder: Path) -> IO[str]:
+    """The lock of a folder, which is made. Another process may take an idle folder away just then: once more."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = (folder / LOCK).open("w")
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat()):
+                return lock
+        except FileNotFoundError:
+            pass
+        except OSError:
+            lock.close()
+            raise
+        lock.close()
 
 
 def _lines(path: Path) -> Any:

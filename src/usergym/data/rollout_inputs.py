@@ -5,7 +5,10 @@ That file is what workers read from, so memory holds a few numbers per rollout a
 peer wrote without its input can be graded again from it.
 """
 
+import contextlib
 import hashlib
+import os
+import re
 import sys
 from array import array
 from collections import Counter
@@ -36,6 +39,8 @@ class Agent:
     """Our name of what it plays; None where it is not known."""
     needs: Mapping[str, str] = field(default_factory=dict)
     """Further fields that each row must have there, and why."""
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    """What decides its rollouts: its model, its environment, its bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +76,50 @@ class Inputs:
     notes: list[str] = field(default_factory=list)
     """What was mended, each kind once."""
     skipped: Skipped = field(default_factory=lambda: Skipped(LISTED))
+    problems: "_Problems" = field(default_factory=lambda: _Problems())
+    draft: Path = Path()
+    """What `path` will be; it is already read from."""
 
     def __len__(self) -> int:
         return len(self.tasks) * self.repeats
+
+    def keep(self) -> None:
+        """Puts the file where it belongs."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.draft.replace(self.path)
+        self.draft = self.path
 
 
 class BadRows(ValueError):
     """Rows that cannot be sent."""
 
 
-def prepare(asked: Asked, agents: Mapping[str, Agent], default: str | None, path: Path) -> Inputs:
-    """Checks every row and writes `path`. `default`: the agent of rows that name none. BadRows lists what is wrong;
-    with `skip_bad` those rows are left out and counted instead."""
-    inputs = Inputs(path, asked.repeats)
+@contextlib.contextmanager
+def prepared(asked: Asked, agents: Mapping[str, Agent], default: str | None, path: Path) -> Iterator[Inputs]:
+    """Checks every row, and holds them ready; `path` is written only by `keep`. `default`: the agent of rows that
+    name none. BadRows lists what is wrong; with `skip_bad` those rows are left out and counted instead."""
+    folder = next(folder for folder in path.absolute().parents if folder.is_dir())
+    draft = folder / f".{path.name}.{os.getpid()}.tmp"
+    inputs = Inputs(path, asked.repeats, draft=draft)
     lint = _Lint(asked, agents, default)
-    draft = path.with_name(f".{path.name}.tmp")
     try:
-        with draft.open("wb") as file:
-            for place, row in islice(_rows(asked.source), asked.limit):
-                _one(inputs, lint, file, place, row)
-            inputs.offsets.append(file.tell())
+        _write(asked, inputs, lint)
         inputs.notes = [*lint.notes, *(f"{kind} ({count:,} rows)" for kind, count in lint.mends.most_common())]
         _refuse(asked, inputs)
-        draft.replace(path)
+        yield inputs
     finally:
         draft.unlink(missing_ok=True)
-    return inputs
+
+
+def _write(asked: Asked, inputs: Inputs, lint: "_Lint") -> None:
+    try:
+        file = inputs.draft.open("wb")
+    except OSError as error:
+        raise OSError(f"cannot write {inputs.path}: {error.strerror}; give another path") from error
+    with file:
+        for place, row in islice(_rows(asked.source), asked.limit):
+            _one(inputs, lint, file, place, row)
+        inputs.offsets.append(file.tell())
 
 
 def _one(inputs: Inputs, lint: "_Lint", file: IO[bytes], place: Place, row: dict[str, Any] | BadRow) -> None:
@@ -108,6 +131,7 @@ def _one(inputs: Inputs, lint: "_Lint", file: IO[bytes], place: Place, row: dict
             row = BadRow(place, str(fault))
     if isinstance(row, BadRow):
         inputs.skipped.add(row)
+        inputs.problems.add(row)
         inputs.prints.append(0)
         return
     inputs.prints.append(fingerprint(row))
@@ -130,9 +154,14 @@ def _rows(source: Path) -> Iterator[tuple[Place, dict[str, Any] | BadRow]]:
     """Every row in its place, those that are no JSON object as what is wrong with them."""
     bad = _Bad(listed=sys.maxsize)
     for place, row in read_rows(source, skip_bad=True, skipped=bad):
-        yield from ((one.place, one) for one in bad.take())
+        yield from ((one.place, in_the_file(one)) for one in bad.take())
         yield place, row
-    yield from ((one.place, one) for one in bad.take())
+    yield from ((one.place, in_the_file(one)) for one in bad.take())
+
+
+def in_the_file(bad: BadRow) -> BadRow:
+    """The place in a line without the line's own numbering, which always begins with 1."""
+    return BadRow(bad.place, re.sub(r": line 1 column (\d+) \(char \d+\)", r" at column \1", bad.problem))
 
 
 def _refuse(asked: Asked, inputs: Inputs) -> None:
@@ -140,10 +169,31 @@ def _refuse(asked: Asked, inputs: Inputs) -> None:
     if not inputs.tasks and not bad:
         raise BadRows(f"{asked.source} holds no rows")
     if bad and (not asked.skip_bad or not inputs.tasks):
-        more = f"\n  and {bad.count - len(bad.rows)} more" if bad.count > len(bad.rows) else ""
-        lines = "\n".join(f"  {row}" for row in bad.rows)
-        what = f"{bad.count} of {len(inputs.prints)} rows cannot be sent, and nothing was sent"
-        raise BadRows(f"{what}:\n{lines}{more}\nmend them, or leave them out with skip_bad")
+        what = f"{bad.count:,} of {len(inputs.prints):,} rows cannot be sent, and nothing was sent"
+        remedy = "mend them" if not inputs.tasks else "mend them, or leave them out with +skip_bad=true (--skip-bad)"
+        raise BadRows(f"{what}:\n{inputs.problems}\n{remedy}")
+
+
+class _Problems:
+    """What is wrong with rows: each problem once, with where it is first and how often."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[Place, int]] = {}
+        self.more = 0
+
+    def add(self, bad: BadRow) -> None:
+        if bad.problem not in self.found and len(self.found) >= LISTED:
+            self.more += 1
+            return
+        first, count = self.found.get(bad.problem, (bad.place, 0))
+        self.found[bad.problem] = first, count + 1
+
+    def __str__(self) -> str:
+        lines = [
+            f"  {place}{f' and {count - 1:,} more' if count > 1 else ''}: {problem}"
+            for problem, (place, count) in self.found.items()
+        ]
+        return "\n".join(lines + [f"  and {self.more:,} more"] * bool(self.more))
 
 
 class _Lint:
@@ -155,7 +205,10 @@ class _Lint:
         self.default = default
         self.mends: Counter[str] = Counter()
         overrides: set[str] = set()
-        self.params = mend_params(asked.params, overrides.add, "the overrides of responses_create_params")
+        try:
+            self.params = mend_params(asked.params, overrides.add)
+        except Fault as fault:
+            raise BadRows(f"+responses_create_params (--params): {fault}") from None
         self.notes = [f"overrides: {kind}" for kind in sorted(overrides)]
         self.environments: dict[str, Environment] = {}
 
@@ -177,7 +230,8 @@ class _Lint:
         name = ref.get("name") if isinstance(ref, Mapping) else ref
         name = name or self.default
         if name is None:
-            raise Fault("agent_ref", "the row names no agent, and none was given for such rows; give agent_name")
+            there = f"; give +agent_name=NAME (--agent), one of {', '.join(self.agents)}"
+            raise Fault("agent_ref", f"the row names no agent, and none was given for such rows{there}")
         if name not in self.agents:
             raise Fault("agent_ref", f"no agent {name!r} runs there; there are {', '.join(self.agents) or 'none'}")
         return self.agents[name]
@@ -191,6 +245,8 @@ class _Lint:
         try:
             self.environments[environment].read(row)
         except RowError as error:
+            if error.field == "company" and row.get("company") is None:
+                return  # whether the tables of such a row are there, the head says (see `needs`)
             raise Fault(error.field, str(error).partition(": ")[2]) from None
         except ValueError as error:
             raise Fault("responses_create_params", str(error)) from None

@@ -3,13 +3,14 @@
 import math
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from usergym.evaluation.gym_metrics import TASK_FIELDS, GymMetrics
 from usergym.evaluation.statistics import Estimate, estimate
 
 
@@ -88,6 +89,8 @@ class Summary:
     agents: dict[str, Numbers] = field(default_factory=dict)
     categories: dict[str, Numbers] = field(default_factory=dict)
     failures: Counter[str] = field(default_factory=Counter)
+    metrics: dict[str, GymMetrics] = field(default_factory=dict)
+    """Of each agent, every number."""
 
     def add(self, line: Line) -> None:
         self.whole.add(line)
@@ -99,40 +102,45 @@ class Summary:
 def summarise(path: Path, failures: Mapping[Any, Any] = {}) -> Summary:
     """Of a file of rollouts. `failures`: those that have no line, each with its `kind`."""
     summary = Summary()
-    with path.open("rb") as file:
-        for line in file:
-            if not line.isspace():
-                summary.add(_line(line))
+    if path.exists():
+        with path.open("rb") as file:
+            for text in file:
+                if not text.isspace():
+                    line = _line(text)
+                    summary.add(line)
+                    summary.metrics.setdefault(line.agent_name, GymMetrics()).add(_numbers_in(text))
     summary.failures.update(each.kind for each in failures.values())
     return summary
 
 
+_COUNTED = frozenset((b"-", b"t", b"f", *(b"%d" % digit for digit in range(10))))
+"""What numbers and truth values begin with."""
+
+
+class _Used(msgspec.Struct):
+    usage: dict[str, Any] | None = None
+
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_any: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
+_used = msgspec.json.Decoder(_Used | None).decode
+
+
+def _numbers_in(text: bytes) -> dict[str, Any]:
+    """A row without what cannot be counted, which is nearly all of it."""
+    fields = _fields(text)
+    row = {
+        name: _any.decode(value)
+        for name, value in fields.items()
+        if name in TASK_FIELDS or bytes(memoryview(value)[:1]) in _COUNTED
+    }
+    used = _used(fields["response"]) if "response" in fields else None
+    return {**row, "response": {"usage": used.usage if used else None}}
+
+
 def aggregate(summary: Summary) -> list[dict[str, Any]]:
-    """As the peer writes it: of each agent its numbers, and the rewards of each task."""
+    """As the peer writes it: of each agent its numbers, and those of each task."""
     return [
-        {
-            "agent_ref": {"type": "responses_api_agents", "name": name},
-            "agent_metrics": dict(_described("reward", numbers.rewards)),
-            "key_metrics": {key: value for key, value in _described("reward", numbers.rewards) if key == "mean/reward"},
-            "group_level_metrics": [
-                {"_ng_task_index": task, "count": len(rewards), **dict(_described("reward", rewards))}
-                for task, rewards in sorted(numbers.by_task().items())
-            ],
-        }
-        for name, numbers in sorted(summary.agents.items())
+        {"agent_ref": {"type": "responses_api_agents", "name": name}, **metrics.aggregate()}
+        for name, metrics in sorted(summary.metrics.items())
     ]
-
-
-def _described(name: str, values: Any) -> Iterator[tuple[str, float]]:
-    """Nothing where there is nothing; no deviation of a single value."""
-    count = len(values)
-    if not count:
-        return
-    ordered = sorted(values)
-    mean = math.fsum(values) / count
-    yield f"mean/{name}", mean
-    yield f"max/{name}", ordered[-1]
-    yield f"min/{name}", ordered[0]
-    yield f"median/{name}", (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
-    if count > 1:
-        yield f"std/{name}", math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))

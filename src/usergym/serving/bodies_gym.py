@@ -131,7 +131,28 @@ def sampling_of(params: Mapping[str, Any], default: Sampling) -> Sampling:
         found["tool_choice"] = choice
     if isinstance(several := params.get("parallel_tool_calls"), bool):
         found["parallel_tool_calls"] = several
+    if extra := _extra_body(params):
+        found["extra"] = {**default.extra, **extra}
+        if type(seed := extra.get("seed")) is int and 0 <= seed < 1 << 63:
+            found["seed"] = seed
     return msgspec.structs.replace(default, **found) if found else default
+
+
+_OURS = ("model", "messages", "input", "tools", "stream", "n")
+"""Fields of a call that a row does not decide."""
+
+
+def _extra_body(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Further fields for every call of the model, which NeMo Gym keeps as JSON text in the metadata."""
+    metadata = params.get("metadata")
+    text = metadata.get("extra_body") if isinstance(metadata, Mapping) else None
+    if not text:
+        return {}
+    try:
+        found = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, TypeError, RecursionError):
+        raise RowError(f"{PARAMS}.metadata.extra_body", "a JSON object as text", text) from None
+    return {name: value for name, value in found.items() if name not in _OURS}
 
 
 _NUMBERS: tuple[tuple[str, tuple[str, ...], tuple[type, ...]], ...] = (

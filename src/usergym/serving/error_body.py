@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from usergym.models.base import ModelError, StopRun
 from usergym.serving.bodies import BadRequest
+from usergym.serving.notices import NOTICES
 from usergym.serving.web import LIVENESS, reply
 from usergym.users.base import SimulatorError
 
@@ -32,10 +33,13 @@ def told(handler: Handler) -> Handler:
         except ModelError as error:
             if error.kind == "refused":
                 return failed(400, str(error), "invalid_request_error", code=error.kind)
+            if error.kind == "unavailable":
+                NOTICES.tell(error.kind, str(error))
             return failed(502, str(error), "model_error", code=error.kind)
         except SimulatorError as error:
             return failed(502, str(error), "simulator_error", code="user")
         except StopRun as error:
+            NOTICES.tell("stopped", str(error))
             return failed(503, str(error), "stopped", code="stopped")
         except ClientDisconnect:
             return failed(400, "the request ended half-way", "invalid_request_error")

@@ -46,6 +46,14 @@ class Service:
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
+class Taken(OSError):
+    """Another program listens where `service` should."""
+
+    def __init__(self, message: str, service: Service) -> None:
+        super().__init__(message)
+        self.service = service
+
+
 Announce = Callable[[Sequence[Service]], None]
 
 
@@ -149,7 +157,6 @@ def _listen(services: Sequence[Service]) -> list[socket.socket]:
 
 
 def _bound(service: Service) -> socket.socket:
-    remedy = {errno.EADDRINUSE: "another program listens there; give another port, or 0 for a free one"}
     where = f"{service.host}:{service.port}"
     if not 0 <= service.port <= 65535:
         raise OSError(
@@ -169,8 +176,11 @@ def _bound(service: Service) -> socket.socket:
         listening.setblocking(False)
     except OSError as error:
         listening.close()
-        why = remedy.get(error.errno or 0, f"{error}; give another host or port")
-        raise OSError(f"cannot listen on {where} for {service.name!r}: {why}") from None
+        cannot = f"cannot listen on {where} for {service.name!r}"
+        if error.errno == errno.EADDRINUSE:
+            why = "another program listens there; give another port, or 0 for a free one"
+            raise Taken(f"{cannot}: {why}", service) from None
+        raise OSError(f"{cannot}: {error}; give another host or port") from None
     return listening
 
 
@@ -198,13 +208,12 @@ def _signals(ended: asyncio.Event) -> Iterator[None]:
             loop.remove_signal_handler(each)
 
 
-def check_exposure(host: str, token: str) -> None:
+def check_exposure(
+    host: str, token: str, remedy: str = "give one with --token-variable NAME, or serve on 127.0.0.1"
+) -> None:
     """ValueError for an address that others can reach while no token is wanted of them."""
     if not token and not is_loopback(host):
-        raise ValueError(
-            f"{host} can be reached from other machines, and no token is set; "
-            "give one with --token-variable NAME, or serve on 127.0.0.1"
-        )
+        raise ValueError(f"{host} can be reached from other machines, and no token is set; {remedy}")
 
 
 def is_loopback(host: str) -> bool:

@@ -21,7 +21,6 @@ from usergym.serving.mock_replies import (
     responses_body,
     said,
     schema_of,
-    text_of,
     token_ids,
 )
 from usergym.serving.mock_user import user_message
@@ -209,9 +208,10 @@ class MockServer:
         rows = request.get(_PATHS[path]) if isinstance(request, dict) else None
         if not isinstance(rows, list | str) or request.get("stream"):
             return 400, f"expected an object with a list {_PATHS[path]!r}, and no stream".encode()
-        return 200, msgspec.json.encode(self._reply(path, request, chance))
+        return 200, msgspec.json.encode(self._reply(path, request, chance, len(body)))
 
-    def _reply(self, path: str, request: dict[str, Any], chance: bytes) -> dict[str, Any]:
+    def _reply(self, path: str, request: dict[str, Any], chance: bytes, length: int) -> dict[str, Any]:
+        """`length`: bytes of the request, of which every four count as a token: messages, tools and all."""
         schema = schema_of(request)
         text = self._text(request, chance)
         if self.respond is not None:
@@ -222,8 +222,6 @@ class MockServer:
             words = text if schema is None else msgspec.json.encode(instance(schema, text)).decode()
             message = message_of(words)
         message, finish = _cut(message, request)
-        rows = request[_PATHS[path]]
-        heard = rows if isinstance(rows, str) else "".join(text_of(row.get("content")) for row in rows)
         ids: dict[str, Any] = {}
         if request.get("return_token_ids") and path == "/v1/chat/completions":
             ids = token_ids(request, message.content, finish == "length", self.options.seed)
@@ -231,7 +229,7 @@ class MockServer:
             if not request.get("logprobs"):
                 del ids["logprobs"]
         else:
-            usage = max(1, len(heard) // CHARACTERS_PER_TOKEN), self._output_tokens(message.content)
+            usage = max(1, length // CHARACTERS_PER_TOKEN), self._output_tokens(message.content)
         self._count(*usage)
         model = str(request.get("model", self.options.model))
         if path == "/v1/messages":

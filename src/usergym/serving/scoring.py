@@ -9,7 +9,8 @@ from usergym.environments.base import Environment, RowError
 from usergym.models.base import Model, StopRun
 from usergym.rollouts.engine import Cast, begin, play
 from usergym.rollouts.gym_rows import played
-from usergym.serving.bodies_gym import Row
+from usergym.serving.bodies_gym import PARAMS, Row
+from usergym.serving.notices import NOTICES
 from usergym.serving.web import Refused, row_refused
 from usergym.types import Failure, Message, Task, Trajectory, Turn
 
@@ -32,6 +33,8 @@ MOST_ITEMS = 4000
 
 def task_of(environment: Environment, row: Row) -> Task:
     """The row's task, with the row's tools. Refused for a row that cannot be one."""
+    if all(name.startswith("_") for name in row.fields):
+        raise row_refused(RowError(PARAMS, f"a row with it, {{{PARAMS!r}: {{'input': ...}}, ...}}"))
     try:
         check_length(row.params.get("input"), "responses_create_params.input")
         task = environment.read(row.fields)
@@ -48,10 +51,13 @@ def check_length(items: Any, field: str) -> None:
 
 
 def refused_by(failure: Failure) -> Refused:
+    if failure.kind == "unavailable":
+        NOTICES.tell(failure.kind, failure.message)
     return Refused(STATUS.get(failure.kind, 500), failure.kind, failure.message, turn=failure.turn)
 
 
 def stopped(error: StopRun) -> Refused:
+    NOTICES.tell("stopped", str(error))
     return Refused(503, "stopped", str(error))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from usergym.environments.base import Environment
 from usergym.models.base import Model
 from usergym.serving.agent import CONCURRENCY, agent_app
@@ -29,6 +31,8 @@ class Pair:
     max_steps: int | None = None
     resources_implementation: str = ""
     agent_implementation: str = "simple_agent"
+    spec: str = ""
+    """How the environment was named, with its options."""
 
 
 @dataclass
@@ -57,10 +61,12 @@ class Stack:
         return {"judge": self.judge} if self.judge else {}
 
 
-def pair(environment: Environment, name: str = "", *, max_steps: int | None = None) -> Pair:
+def pair(environment: Environment, name: str = "", *, max_steps: int | None = None, spec: str = "") -> Pair:
     """Named as NeMo Gym names them: NAME and NAME_simple_agent."""
     name = name or environment.name
-    return Pair(environment, name, f"{name}_simple_agent", max_steps=max_steps, resources_implementation=name)
+    return Pair(
+        environment, name, f"{name}_simple_agent", max_steps=max_steps, resources_implementation=name, spec=spec
+    )
 
 
 def build(pairs: Sequence[Pair], stack: Stack) -> list[Service]:
@@ -120,12 +126,21 @@ def described(pairs: Sequence[Pair], stack: Stack) -> dict[str, Any]:
         "policy_model_name": stack.model.name,
         stack.model_name: {TYPES["model"]: {"openai_model": {"openai_model": stack.model.name}}},
     }
+    deciding = {
+        "sampling": msgspec.to_builtins(stack.sampling),
+        "user_model": stack.user_model and stack.user_model.name,
+        "judge_model": stack.judge and stack.judge.name,
+        "seed": stack.seed,
+    }
+    deciding = {name: value for name, value in deciding.items() if value}
     for each in pairs:
-        config[each.resources] = {TYPES["resources"]: {each.resources_implementation or each.resources: {}}}
+        played = {"environment": each.spec} if each.spec else {}
+        config[each.resources] = {TYPES["resources"]: {each.resources_implementation or each.resources: played}}
         config[each.agent] = {
             TYPES["agent"]: {
                 each.agent_implementation: {
                     "max_steps": each.max_steps,
+                    **deciding,
                     "resources_server": {"type": TYPES["resources"], "name": each.resources},
                     "model_server": {"type": TYPES["model"], "name": stack.model_name},
                 }

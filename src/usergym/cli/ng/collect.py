@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from usergym.cli.ng.command import Command, Head, says
+from usergym.cli.ng.command import TOKEN, Command, Head, says
 from usergym.cli.ng.overrides import Override
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -26,7 +26,7 @@ class Collect(msgspec.Struct, forbid_unknown_fields=True):
     ] = None
     limit: Annotated[_Count | None, about("The first so many rows.")] = None
     num_repeats: Annotated[_Count, about("Rollouts of each row: abc becomes aabbcc.")] = 1
-    num_repeats_add_seed: Annotated[bool, about("Sample each repeat with a seed of its own.")] = False
+    num_repeats_add_seed: Annotated[bool, about("Send a seed with the calls of each repeat: its index.")] = False
     num_samples_in_parallel: Annotated[_Count, about("Rollouts in flight.")] = 64
     responses_create_params: Annotated[
         dict[str, Any], about("Over those of every row: {temperature: 0.7, max_output_tokens: 2048}.")
@@ -99,9 +99,11 @@ COMMAND = Command(
     Collect,
     collect,
     (
-        "ng_collect_rollouts +agent_name=workplace_assistant_simple_agent +input_jsonl_fpath=train.jsonl \\",
-        "    +output_jsonl_fpath=rollouts.jsonl +num_repeats=4 '+responses_create_params={temperature: 0.7}'",
+        "ng_collect_rollouts +agent_name=workplace_assistant_simple_agent \\",
+        "  +input_jsonl_fpath=train.jsonl +output_jsonl_fpath=rollouts.jsonl \\",
+        "  +num_repeats=4 '+responses_create_params={temperature: 0.7}'",
     ),
+    variables={"USERGYM_TOKEN": TOKEN},
 )
 
 

@@ -3,9 +3,11 @@
 import inspect
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -15,6 +17,11 @@ from usergym.cli.ng.overrides import BadOverride, Override, did_you_mean, parse,
 from usergym.serving.masking import is_secret
 
 P = TypeVar("P", bound=msgspec.Struct)
+
+TOKEN = "Token that servers want of clients; an address beyond this machine needs one."
+
+_KINDS = {"N": "a whole number", "NUMBER": "a number", "true|false": "true or false", "[A,B]": "a list", "TEXT": "text"}
+"""What a person calls the kinds of parameters."""
 
 _HELP = ("-h", "--help", "+help=true", "help=true", "+h=true", "h=true")
 
@@ -41,6 +48,8 @@ class Field:
     text: bool
     """Whether it is text, so that 007 stays 007."""
     about: str
+    fields: Mapping[str, str]
+    """Of an object, the kinds of its fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,8 @@ class Command(Generic[P]):
     """The parameter that may be given without its name."""
     open: bool = False
     """Takes overrides beyond its parameters: those of a configuration."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that it reads, and what they do."""
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         try:
@@ -81,7 +92,8 @@ class Command(Generic[P]):
         known = {field.name: field for field in self.fields()}
         given = [self._override(argument, known) for argument in arguments if argument.strip()]
         mine = [override for override in given if override.path[0] in known]
-        others = [override for override in given if override.path[0] not in known]
+        # What is taken out of the parameters is taken out of a configuration's files, too.
+        others = [each for each in given if each.path[0] not in known or (self.open and each.delete)]
         if others and not self.open:
             name = others[0].path[0]
             raise BadOverride(
@@ -91,10 +103,10 @@ class Command(Generic[P]):
         for override in mine:
             if override.delete:
                 values.pop(override.path[0], None)
-        for field in known.values():
-            if field.required and field.name not in values:
-                form = f" or {self.name} {field.name.upper()}" if field.name == self.positional else ""
-                raise BadOverride(f"{self.name} needs +{field.name}={field.kind}{form}: {field.about}")
+        for each in known.values():
+            if each.required and each.name not in values:
+                form = f" or {self.name} {each.name.upper()}" if each.name == self.positional else ""
+                raise BadOverride(f"{self.name} needs +{each.name}={each.kind}{form}: {each.about}")
         try:
             return msgspec.convert(values, self.parameters, strict=False), others
         except msgspec.ValidationError as error:
@@ -120,32 +132,62 @@ class Command(Generic[P]):
 
     def _wrong(self, problem: str, given: Sequence[Override], known: Mapping[str, Field]) -> str:
         what, _, where = problem.partition(" - at `$.")
-        name = where.rstrip("`")
-        first = re.split(r"[.\[]", name)[0]
-        field = known.get(first)
-        text = next((override.text for override in given if override.path[0] == first), "")
-        text = "..." if is_secret(first) else text
-        shape = f"; write +{first}={field.kind}" if field else ""
-        return f"+{name or first}={text}: {what[:1].lower()}{what[1:]}{shape}"
+        name = re.split(r"[.\[]", where.rstrip("`"))[0]
+        given = [override for override in given if override.path[0] == name]
+        parameter = known[name]
+        if found := re.search(r"unknown field `(.*)`", what):
+            inner = list(parameter.fields)
+            near = f"{did_you_mean(found[1], inner)} (there are: {', '.join(inner)})"
+            return f"{_as_given(given, found[1])}: {name} has no field {found[1]!r}{near}"
+        last = where.rstrip("`").rpartition(".")[2]
+        kind = parameter.fields.get(last, parameter.kind)
+        bound = re.search(r"([<>]=?) [\d.]+", what)
+        expected = _KINDS.get(kind, kind) + (f" {bound[0]}" if bound else "")
+        text = next((override.text for override in given), "")
+        write = f"+{name}=[{text}]" if kind == "[A,B]" and not text.startswith("[") else f"+{where.rstrip('`')}={kind}"
+        shown = f"+{name}=..." if is_secret(name) else _as_given(given, last)
+        return f"{shown}: expected {expected}; write {write}"
 
     def fields(self) -> list[Field]:
         hints = get_type_hints(self.parameters, include_extras=True)
         return [_field(field, hints[field.name]) for field in msgspec.structs.fields(self.parameters)]
 
     def help(self) -> str:
-        fields = self.fields()
+        wide = min(shutil.get_terminal_size().columns, 120)
         usage = f" [{self.positional.upper()}]" if self.positional else ""
-        lines = [f"Usage: {self.name}{usage} [+parameter=value ...]", "", self.about, "", "Parameters:"]
-        width = max((len(_form(field)) for field in fields), default=0)
-        for field in fields:
-            default = "" if field.required or field.default is None else f" Default: {_shown(field.default)}."
-            needed = " Required." if field.required else ""
-            lines.append(f"  {_form(field):<{width}}  {field.about}{needed}{default}")
+        lines = [f"Usage: {self.name}{usage} [+parameter=value ...]", ""]
+        lines += [*wrap(" ".join(self.about.split()), wide), "", "Parameters:"]
+        fields = self.fields()
+        column = 2 + min(max((len(_form(each)) for each in fields), default=0), 30) + 2
+        for each in fields:
+            default = "" if each.required or each.default is None else f" Default: {_shown(each.default)}."
+            about = each.about + (" Required." if each.required else "") + default
+            lines += _entry(_form(each), about, column, wide)
         if self.open:
-            lines += ["", "Any key of the configuration may be given in the same way, nested ones with dots."]
+            every = "Any key of the configuration may be given in the same way, nested ones with dots."
+            lines += ["", *wrap(every, wide)]
+        if self.variables:
+            lines += ["", "Environment variables:"]
+            for name, about in self.variables.items():
+                lines += _entry(name, about, column, wide)
         if self.examples:
             lines += ["", "Examples:", *(f"  {example}" for example in self.examples)]
         return "\n".join(lines)
+
+
+def _entry(name: str, about: str, column: int, wide: int) -> list[str]:
+    """A name and what it is about, which begins at `column`."""
+    first = f"  {name}".ljust(column)
+    lines = wrap(about, wide, initial_indent=" " * column, subsequent_indent=" " * column)
+    if len(first) > column or first[-2:] != "  ":
+        return [first.rstrip(), *lines]
+    return [first + lines[0][column:], *lines[1:]]
+
+
+def _as_given(given: Sequence[Override], name: str) -> str:
+    """The argument that says `name`, as it was written."""
+    best = next((each for each in given if each.path[-1] == name), given[0] if given else None)
+    return f"+{best.key}={best.text}" if best else f"{name} in env.yaml"
 
 
 def _form(field: Field) -> str:
@@ -168,7 +210,14 @@ def _field(field: msgspec.structs.FieldInfo, hint: Any) -> Field:
     default = field.default if field.default is not msgspec.NODEFAULT else None
     if field.default_factory is not msgspec.NODEFAULT:
         default = field.default_factory() or None
-    return Field(field.name, "|".join(map(_kind, kinds)), field.required, default, str in kinds, about)
+    whole = "|".join(map(_kind, kinds))
+    return Field(field.name, whole, field.required, default, str in kinds, about, _inner(hint))
+
+
+def _inner(hint: Any) -> dict[str, str]:
+    if not (inspect.isclass(hint) and issubclass(hint, msgspec.Struct)):
+        return {}
+    return {name: _kind(kind) for name, kind in get_type_hints(hint, include_extras=True).items()}
 
 
 def _is_union(hint: Any) -> bool:

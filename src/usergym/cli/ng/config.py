@@ -6,7 +6,7 @@ earlier one. What is missing is told all at once.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,12 @@ class Config:
     values: dict[str, Any]
     sources: tuple[str, ...]
     """Where it came from, in the order in which it was read."""
+    origins: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """Of each block's name, kind and implementation, the file that says it."""
+
+    def origin(self, *path: str) -> str:
+        """The file that says what stands at `path`."""
+        return next((file for key, file in self.origins.items() if key[: len(path)] == path), "the command line")
 
 
 def load(paths: Sequence[str], overrides: Sequence[Override], extra: Mapping[str, Any] = {}) -> Config:
@@ -39,13 +45,14 @@ def load(paths: Sequence[str], overrides: Sequence[Override], extra: Mapping[str
     for path in paths or _listed(listed, "env.yaml"):
         values = merged(values, reader.read(path))
     in_files = set(values)
-    values = merged(merged(merged(values, own), extra), put_together(overrides))
+    values = merged(values, own)
     for override in overrides:
         if override.delete:
             values = removed(values, override.path)
+    values = merged(merged(values, extra), put_together(overrides))
     values = directed(values)
     _refuse_unknown(overrides, in_files | set(own) | set(extra), values)
-    return Config(_resolved(values), tuple(reader.sources))
+    return Config(_resolved(values), tuple(reader.sources), reader.origins)
 
 
 def env_yaml() -> dict[str, Any]:
@@ -63,6 +70,7 @@ def roots() -> list[Path]:
 class _Reader:
     def __init__(self) -> None:
         self.sources: list[str] = []
+        self.origins: dict[tuple[str, ...], str] = {}
 
     def read(self, path: str, trail: tuple[str, ...] = ()) -> dict[str, Any]:
         """The file's values over those of the files it includes."""
@@ -74,7 +82,14 @@ class _Reader:
         for inner in _listed(values.pop("config_paths", None), source):
             out = merged(out, self.read(inner, (*trail, path)))
         self.sources.append(source)
+        self.origins.update((key, source) for key in _levels(values))
         return merged(out, values)
+
+
+def _levels(values: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, block in values.items():
+        for kind, inner in block.items() if isinstance(block, Mapping) else ():
+            yield from ((name, kind, each) for each in (inner if isinstance(inner, Mapping) else ()))
 
 
 def _text(path: str) -> tuple[str, str]:
@@ -84,8 +99,21 @@ def _text(path: str) -> tuple[str, str]:
             return file.read_text(), str(file)
     if (text := shipped(path)) is not None:
         return text, f"{path} (shipped with usergym)"
-    close = did_you_mean(path, known()) or f"; shipped are {', '.join(known())}"
-    raise ConfigError(f"config_paths: no file {path}{close}")
+    raise ConfigError(f"config_paths: no file {path}{_nearest(path)}")
+
+
+def _nearest(path: str) -> str:
+    """What there is in place of a path. Of paths that are alike but for the name, the name is what is compared."""
+    kind, _, rest = path.partition("/")
+    name = rest.partition("/")[0]
+    there = [each for each in known() if each.startswith(f"{kind}/")]
+    names = [each.split("/")[1] for each in there]
+    if near := did_you_mean(name, names):
+        name = near.rpartition(" ")[2].rstrip("?")
+        return f"; did you mean {next(each for each in there if each.split('/')[1] == name)}?"
+    if there:
+        return f"; shipped with usergym are {', '.join(there)}"
+    return did_you_mean(path, known()) or f"; shipped with usergym are {', '.join(known())}"
 
 
 def _listed(value: Any, source: str) -> list[str]:

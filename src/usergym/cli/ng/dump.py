@@ -1,25 +1,16 @@
 """`ng_dump_config`: a configuration as it is resolved, secrets masked."""
 
-from typing import Annotated
-
-import msgspec
-
 from usergym.cli.ng.command import Command, says
-from usergym.cli.ng.config import load
 from usergym.cli.ng.overrides import Override
+from usergym.cli.ng.run import COMMAND as RUN
+from usergym.cli.ng.run import Run, configured
 from usergym.serving.masking import masked
 
 
-class Dump(msgspec.Struct, forbid_unknown_fields=True):
-    """The parameters."""
-
-    config_paths: Annotated[list[str], msgspec.Meta(description="YAML files: your own, or shipped ones.")] = []
-
-
-def dump(parameters: Dump, overrides: list[Override]) -> None:
+def dump(parameters: Run, overrides: list[Override]) -> None:
     from omegaconf import OmegaConf
 
-    config = load(parameters.config_paths, overrides)
+    config = configured(parameters, overrides)
     says("what ng_run reads; usergym serve takes the same from its flags")
     for source in config.sources:
         print(f"# {source}")
@@ -28,11 +19,15 @@ def dump(parameters: Dump, overrides: list[Override]) -> None:
 
 COMMAND = Command(
     "ng_dump_config",
-    "Prints the configuration that ng_run would start, resolved, secrets masked.",
-    Dump,
+    "Prints the configuration that ng_run would start, resolved, secrets masked. Takes the command line of ng_run.",
+    Run,
     dump,
-    ('ng_dump_config "+config_paths=[resources_servers/calendar/configs/calendar.yaml]"',),
+    (
+        "ng_dump_config \\",
+        '  "+config_paths=[resources_servers/calendar/configs/calendar.yaml]"',
+    ),
     open=True,
+    variables=RUN.variables,
 )
 
 

@@ -1,29 +1,25 @@
 """A model server's block as a Model of ours. Its key stays in memory, and what cannot be honoured is told."""
 
-import asyncio
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from usergym.cli.ng.config import ConfigError
 from usergym.cli.ng.overrides import did_you_mean
-from usergym.cli.ng.servers import Block
-from usergym.models.base import Model, Reply
-from usergym.models.providers import UnknownModel, at_url, connect, key_of
+from usergym.cli.ng.servers import MODEL_NAMES, MODEL_URLS, Block
+from usergym.models.base import Model
+from usergym.models.providers import Address, UnknownModel, at_url, connect, key_of
 from usergym.models.transport import Key, Options
-from usergym.types import Message, Sampling, Tool
+from usergym.serving.configured import ConfiguredModel
 
 KINDS = ("openai_model", "vllm_model", "local_model")
 """What a model server's implementation may be; the first two are any server with OpenAI's API."""
 
-_URL = ("openai_base_url", "base_url")
 _KEY = ("openai_api_key", "api_key")
-_MODEL = ("openai_model", "model", "model_name")
 _HONOURED = {
-    *_URL,
+    *MODEL_URLS,
     *_KEY,
-    *_MODEL,
+    *MODEL_NAMES,
     "openai_default_headers",
     "default_headers",
     "extra_body",
@@ -34,6 +30,7 @@ _HONOURED = {
     "is_responses_native",
     "return_token_id_information",
     "api",
+    "send_seed",
     "context",
     "parallel",
     "threads",
@@ -52,30 +49,6 @@ _WITHOUT_EFFECT = {
 }
 
 
-class _Configured:
-    """A model asked with further fields, so many times at once."""
-
-    def __init__(self, model: Model, extra: Mapping[str, Any], at_once: int | None) -> None:
-        self.model = model
-        self.extra = dict(extra)
-        self.places = asyncio.Semaphore(at_once) if at_once else None
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    async def reply(self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling) -> Reply:
-        if self.extra:
-            sampling = msgspec.structs.replace(sampling, extra={**sampling.extra, **self.extra})
-        if self.places is None:
-            return await self.model.reply(messages, tools, sampling)
-        async with self.places:
-            return await self.model.reply(messages, tools, sampling)
-
-    async def close(self) -> None:
-        await self.model.close()
-
-
 def ignored(block: Block) -> list[str]:
     """Settings of a model server that have no effect here."""
     return [
@@ -92,13 +65,33 @@ def _set(value: Any) -> bool:
 def model_of(block: Block) -> Model:
     """ConfigError for what is wrong in the block, UnknownModel for its name or address."""
     settings = block.settings
-    if block.implementation not in KINDS and not (_first(settings, _URL) and _first(settings, _MODEL)):
+    where = address_of(block)
+    if where is None:
+        return _local(local_name(block), settings)
+    model = connect(
+        # Called as it was named; where it is may be another place tomorrow.
+        dataclasses.replace(where, name=where.model),
+        options=Options(_api(block), token_ids=_true(settings.get("return_token_id_information"))),
+        key=_key(_first(settings, _KEY)) or key_of(where),
+        headers=_headers(block),
+        send_reasoning=not _true(settings.get("drop_input_reasoning_items")),
+    )
+    extra: dict[str, Any] = {**_object(block, "extra_body"), **_object(block, "sampling_overrides")}
+    if template := _object(block, "chat_template_kwargs"):
+        extra["chat_template_kwargs"] = template
+    return ConfiguredModel(model, extra, _count(block, "max_concurrent_requests"), sends_seed(block))
+
+
+def address_of(block: Block) -> Address | None:
+    """Where the model is; None for one in this process."""
+    settings = block.settings
+    if block.implementation not in KINDS and not (_first(settings, MODEL_URLS) and _first(settings, MODEL_NAMES)):
         near = did_you_mean(block.implementation, KINDS)
         raise ConfigError(
             f"{block.name}: no model server {block.implementation!r}{near} (there are: {', '.join(KINDS)})"
         )
-    name = str(_first(settings, _MODEL) or "")
-    url = _first(settings, _URL)
+    name = str(_first(settings, MODEL_NAMES) or "")
+    url = _first(settings, MODEL_URLS)
     if isinstance(url, list):
         if len(url) != 1:
             raise ConfigError(
@@ -106,28 +99,26 @@ def model_of(block: Block) -> Model:
             )
         url = url[0]
     if block.implementation == "local_model" or url == "local" or name.startswith("local/"):
-        return _local(name, settings)
+        return None
     if not url:
         raise ConfigError(f"{block.name} has no base URL: give +policy_base_url=http://HOST:PORT/v1, or local")
     try:
-        address = at_url(str(url), name)
+        return at_url(str(url), name)
     except UnknownModel as error:
         raise ConfigError(f"{block.name}: {error}; give +policy_base_url=http://HOST:PORT/v1") from None
-    model = connect(
-        address,
-        options=Options(_api(block), token_ids=_true(settings.get("return_token_id_information"))),
-        key=_key(_first(settings, _KEY)) or key_of(address),
-        headers=_headers(block),
-        send_reasoning=not _true(settings.get("drop_input_reasoning_items")),
-    )
-    extra: dict[str, Any] = {**_object(block, "extra_body"), **_object(block, "sampling_overrides")}
-    if template := _object(block, "chat_template_kwargs"):
-        extra["chat_template_kwargs"] = template
-    return _Configured(model, extra, _count(block, "max_concurrent_requests"))
+
+
+def local_name(block: Block) -> str:
+    return str(_first(block.settings, MODEL_NAMES) or "").removeprefix("local/") or "smollm2"
+
+
+def sends_seed(block: Block) -> bool:
+    """Whether every call brings the seed of its draw: not to just any server, which may refuse the field."""
+    given = block.settings.get("send_seed")
+    return block.implementation != "openai_model" if given in (None, "") else _true(given)
 
 
 def _local(name: str, settings: Mapping[str, Any]) -> Model:
-    name = name.removeprefix("local/") or "smollm2"
     threads = settings.get("threads")
     return connect(
         f"local/{name}",

@@ -1,21 +1,21 @@
 """`ng_run`: the servers of a configuration, in one process."""
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from usergym.cli.ng.command import Command, Head, says
+from usergym.cli.ng.command import TOKEN, Command, Head, says
 from usergym.cli.ng.config import Config, ConfigError, load
 from usergym.cli.ng.overrides import Override, did_you_mean
 from usergym.cli.ng.policy import ignored, model_of
 from usergym.cli.ng.servers import RESOURCES, AgentBlock, Block, agents, blocks, environment_spec
-from usergym.cli.ng.tables import NOTE, tables_folder
+from usergym.cli.ng.tables import NOTE, VARIABLE, tables_folder
+from usergym.cli.ng.verb import serve_line
 
 if TYPE_CHECKING:
-    from usergym.models.base import Model
+    from usergym.serving.host import Service
     from usergym.serving.stack import Pair
 
 _POLICY = ("policy_base_url", "policy_api_key", "policy_model_name")
@@ -45,6 +45,9 @@ class Run(msgspec.Struct, forbid_unknown_fields=True):
     policy_api_key: Annotated[str | None, about("Its key; it is held in memory only.")] = None
     policy_model_name: Annotated[str | None, about("Its model; local/smollm2: a model in this process.")] = None
     policy_api: Annotated[str | None, about("Which of the server's dialects to speak: chat or responses.")] = None
+    policy_send_seed: Annotated[
+        bool | None, about("Send the seed of each draw with each call. Default: not with openai_model.")
+    ] = None
     head_server: Annotated[Head, about("Where the head listens; port 0 takes a free one.")] = Head()
     default_host: Annotated[str, about("Where the other servers listen.")] = "127.0.0.1"
     workplace_tables: Annotated[str | None, about("Folder with the CSV files of NeMo Gym's workplace.")] = None
@@ -52,42 +55,49 @@ class Run(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def run(parameters: Run, overrides: list[Override]) -> int | None:
-    from usergym.serving.host import check_exposure, serve
-    from usergym.serving.host import run as run_loop
+    from usergym.cli.serve import Announcement, serve_until_ended
+    from usergym.serving.host import check_exposure
     from usergym.serving.stack import Stack, build
 
-    config = load(parameters.config_paths, [*overrides, *_policy(parameters)], _defaults(parameters))
-    found = agents(servers := blocks(config.values))
+    config = configured(parameters, overrides)
+    found = agents(servers := blocks(config.values, config.origins))
     if not found:
-        raise ConfigError(_nothing(config, servers))
-    block = _one_model(found)
+        raise ConfigError(_no_agent(servers))
+    block = _one_model(found, config)
     token = os.environ.get("USERGYM_TOKEN", "").strip()
-    host = parameters.default_host
-    for address in {host, parameters.head_server.host}:
-        check_exposure(address, token)
+    host, head = parameters.default_host, parameters.head_server
+    for address in {host, head.host}:
+        check_exposure(address, token, "set USERGYM_TOKEN to one, here and where clients run, or leave out the address")
     pairs, specs, notes = _pairs(found, parameters.workplace_tables)
     notes += ignored(block) + _unused(config, servers, found, block)
-    if parameters.policy_api:
-        block = Block(block.name, block.kind, block.implementation, {**block.settings, "api": parameters.policy_api})
     model = model_of(block)
-    says(_verb(model, parameters, pairs, specs))
+    says(serve_line(block, pairs, specs, head, host, bool(token)))
     for note in notes:
         says(note, "note")
     if parameters.dry_run:
         print("the configuration is complete; nothing was started (dry_run)")
         return None
-    stack = Stack(
-        model,
-        block.name,
-        block.port() or 0,
-        host,
-        parameters.head_server.port,
-        config=_shown(config.values, found, specs),
-    )
-    services = build(pairs, stack)
-    services[0].host = parameters.head_server.host
-    run_loop(serve(services, token=token, announce=_announce(host, parameters), models=(model,)))
+    shown = _shown(config.values, found, specs)
+    services = build(pairs, Stack(model, block.name, block.port() or 0, host, head.port, config=shown))
+    services[0].host = head.host
+    serve_until_ended(services, token, Announcement(False), (model,), _port_flag(servers))
     return None
+
+
+def configured(parameters: Run, overrides: Sequence[Override]) -> Config:
+    """The configuration of a command line. ConfigError where there is none."""
+    config = load(parameters.config_paths, [*overrides, *_policy(parameters)], _defaults(parameters))
+    servers = blocks(config.values, config.origins)
+    if not config.sources and not servers:
+        raise ConfigError(
+            'no configuration is given; write "+config_paths=[responses_api_models/openai_model/configs/'
+            'openai_model.yaml,resources_servers/calendar/configs/calendar.yaml]"'
+        )
+    given = {"api": parameters.policy_api, "send_seed": parameters.policy_send_seed}
+    given = {name: value for name, value in given.items() if value is not None}
+    for block in {each.model.name: each.model for each in agents(servers)}.values() if given else ():
+        config.values[block.name] = {block.kind: {block.implementation: {**block.settings, **given}}}
+    return config
 
 
 def _policy(parameters: Run) -> list[Override]:
@@ -110,20 +120,22 @@ def _defaults(parameters: Run) -> dict[str, Any]:
     return values
 
 
-def _nothing(config: Config, servers: Mapping[str, Block]) -> str:
-    if not config.sources:
-        return (
-            'no configuration is given; write "+config_paths=[responses_api_models/openai_model/configs/'
-            'openai_model.yaml,resources_servers/calendar/configs/calendar.yaml]"'
-        )
+def _no_agent(servers: Mapping[str, Block]) -> str:
     kinds = ", ".join(sorted({block.kind for block in servers.values()})) or "no server"
     return f"the configuration has no agent, only {kinds}; add the file of an environment to config_paths"
 
 
-def _one_model(found: Sequence[AgentBlock]) -> Block:
-    names = list(dict.fromkeys(each.model.name for each in found))
-    if len(names) > 1:
-        raise ConfigError(f"the agents use {len(names)} models ({', '.join(names)}); start one ng_run for each of them")
+def _one_model(found: Sequence[AgentBlock], config: Config) -> Block:
+    users: dict[str, list[str]] = {}
+    for each in found:
+        users.setdefault(each.model.name, []).append(each.block.name)
+    if len(users) > 1:
+        used = "; ".join(
+            f"{model} ({config.origin(model)}) is used by {', '.join(names)}" for model, names in users.items()
+        )
+        raise ConfigError(
+            f"the agents use {len(users)} models: {used}; start one ng_run each, with a +head_server.port of its own"
+        )
     return found[0].model
 
 
@@ -190,26 +202,15 @@ def _shown(values: Mapping[str, Any], found: Sequence[AgentBlock], specs: Mappin
     return out
 
 
-def _verb(model: "Model", parameters: Run, pairs: "Sequence[Pair]", specs: Mapping[str, str]) -> str:
-    """Without the key, which `usergym serve` reads from the environment."""
-    words = ["usergym", "serve"]
-    for each in pairs:
-        words += ["--env", specs[each.resources]]
-    for each in pairs:
-        words += ["--name", each.resources]
-    steps = {each.max_steps for each in pairs}
-    if len(steps) == 1 and (most := steps.pop()):
-        words += ["--max-steps", str(most)]
-    words += ["--model", model.name]
-    if parameters.head_server.port != Head().port:
-        words += ["--port", str(parameters.head_server.port)]
-    return shlex.join(words)
+def _port_flag(servers: Mapping[str, Block]) -> Any:
+    """How another port is given to a server."""
 
+    def flag(service: "Service") -> str:
+        block = servers.get(service.name)
+        name = f"{block.name}.{block.kind}.{block.implementation}" if block else "head_server"
+        return f"+{name}.port={service.port + 1}"
 
-def _announce(host: str, parameters: Run) -> Any:
-    from usergym.cli.serve import Announcement
-
-    return Announcement(False)
+    return flag
 
 
 COMMAND = Command(
@@ -219,14 +220,21 @@ COMMAND = Command(
     Run,
     run,
     (
-        'ng_run "+config_paths=[responses_api_models/openai_model/configs/openai_model.yaml,'
-        'resources_servers/workplace_assistant/configs/workplace_assistant.yaml]" \\',
-        "    +policy_base_url=https://integrate.api.nvidia.com/v1 +policy_api_key=$NVIDIA_API_KEY \\",
-        "    +policy_model_name=openai/gpt-oss-120b",
-        'ng_run "+config_paths=[responses_api_models/local_model/configs/local_model.yaml,'
-        'resources_servers/calendar/configs/calendar.yaml]"',
+        'ng_run "+config_paths=[\\',
+        "  responses_api_models/openai_model/configs/openai_model.yaml,\\",
+        '  resources_servers/workplace_assistant/configs/workplace_assistant.yaml]" \\',
+        "  +policy_base_url=https://integrate.api.nvidia.com/v1 \\",
+        "  +policy_api_key=$NVIDIA_API_KEY +policy_model_name=openai/gpt-oss-120b",
+        'ng_run "+config_paths=[\\',
+        "  responses_api_models/local_model/configs/local_model.yaml,\\",
+        '  resources_servers/calendar/configs/calendar.yaml]"',
     ),
     open=True,
+    variables={
+        "USERGYM_TOKEN": TOKEN,
+        VARIABLE: "Folder with the CSV files of NeMo Gym's workplace, where +workplace_tables names none.",
+        "NEMO_GYM_ROOT": "A checkout of NeMo Gym, in which configurations and tables are looked for.",
+    },
 )
 
 

@@ -4,6 +4,7 @@ whom."""
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from usergym.cli.ng.config import ConfigError
 from usergym.cli.ng.overrides import did_you_mean
@@ -11,6 +12,9 @@ from usergym.cli.ng.shipped import environment_of
 
 MODELS, RESOURCES, AGENTS = "responses_api_models", "resources_servers", "responses_api_agents"
 KINDS = (MODELS, RESOURCES, AGENTS)
+MODEL_URLS = ("openai_base_url", "base_url")
+MODEL_NAMES = ("openai_model", "model", "model_name")
+"""What a model server's block may call its address and its model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,8 @@ class AgentBlock:
         return value
 
 
-def blocks(values: Mapping[str, Any]) -> dict[str, Block]:
-    """The servers. ConfigError for a block that is nearly one."""
+def blocks(values: Mapping[str, Any], origins: Mapping[tuple[str, ...], str] = {}) -> dict[str, Block]:
+    """The servers. ConfigError for a block that is nearly one; `origins` say in which file."""
     strict = values.get("error_on_almost_servers", True)
     found = {}
     for name, value in values.items():
@@ -54,15 +58,22 @@ def blocks(values: Mapping[str, Any]) -> dict[str, Block]:
             continue
         kinds = [kind for kind in value if kind in KINDS]
         if kinds:
-            found[name] = _block(name, value, kinds)
+            found[name] = _block(name, value, kinds, origins)
         elif strict and len(value) == 1 and (near := did_you_mean(str(next(iter(value))), KINDS)):
             raise ConfigError(f"{name} is nearly a server: it has {next(iter(value))!r}{near}")
     return found
 
 
-def _block(name: str, value: Mapping[str, Any], kinds: list[str]) -> Block:
+def _block(name: str, value: Mapping[str, Any], kinds: list[str], origins: Mapping[tuple[str, ...], str]) -> Block:
     form = f"expected {name}: {{{kinds[0]}: {{IMPLEMENTATION: {{...}}}}}}"
     inner = value[kinds[0]]
+    if len(value) == 1 and isinstance(inner, Mapping) and len(inner) > 1:
+        files = {each: origins.get((name, kinds[0], each), "the command line") for each in inner}
+        several = ", ".join(f"{each} ({file})" if origins else each for each, file in files.items())
+        keep = "keep one of the files in config_paths"
+        if kinds[0] == MODELS:
+            keep += "; two models take one ng_run each, with a +head_server.port of its own"
+        raise ConfigError(f"{name} has {len(inner)} implementations, {several}; {keep}")
     if len(value) != 1 or not isinstance(inner, Mapping) or len(inner) != 1:
         raise ConfigError(f"{name} is nearly a server: {form}, with one kind and one implementation")
     implementation, settings = next(iter(inner.items()))
@@ -104,12 +115,51 @@ def environment_spec(block: Block) -> str | None:
 
 def environment_of_agent(agent: str, values: Mapping[str, Any]) -> str | None:
     """What an agent plays, in a configuration that somebody else serves; None where it does not say."""
+    found = _agent(agent, values)
+    return environment_spec(found.resources) if found else None
+
+
+def identity_of_agent(agent: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides an agent's rollouts, of such a configuration: never a key, nor an address of this machine, which
+    is another one each time."""
+    found = _agent(agent, values)
+    if found is None:
+        return {}
+    settings, model = found.block.settings, found.model.settings
+    out: dict[str, Any] = {
+        "model": _served(next((model[name] for name in MODEL_NAMES if model.get(name)), found.model.name)),
+        "model's URL": _remote(next((model[name] for name in MODEL_URLS if model.get(name)), None)),
+        "environment": environment_spec(found.resources) or found.resources.implementation,
+    }
+    out |= {
+        name: _served(settings.get(name)) for name in ("max_steps", "sampling", "user_model", "judge_model", "seed")
+    }
+    out |= {name: model.get(name) for name in ("extra_body", "sampling_overrides", "chat_template_kwargs")}
+    return {name: value or None for name, value in out.items()}
+
+
+def _agent(agent: str, values: Mapping[str, Any]) -> AgentBlock | None:
     try:
-        servers = dict(_readable(values))
-        found = next((each for each in agents(servers) if each.block.name == agent), None)
+        return next((each for each in agents(dict(_readable(values))) if each.block.name == agent), None)
     except ConfigError:
         return None
-    return environment_spec(found.resources) if found else None
+
+
+def _served(name: Any) -> Any:
+    """A model's name; of one that is named by a local URL, what stands behind it."""
+    if isinstance(name, str) and "://" in name and _remote(name) is None:
+        return name.partition("/v1/")[2] or name
+    return name
+
+
+def _remote(url: Any) -> Any:
+    """An address; None for one of this machine."""
+    from usergym.serving.host import is_loopback
+
+    if not isinstance(url, str):
+        return url
+    host = urlsplit(url).hostname
+    return None if host is None or is_loopback(host) else url
 
 
 def _readable(values: Mapping[str, Any]) -> Iterator[tuple[str, Block]]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from usergym.cli.ng.command import Command, Head, says
+from usergym.cli.ng.command import TOKEN, Command, Head, says
 from usergym.cli.ng.overrides import Override
 
 
@@ -31,6 +31,7 @@ COMMAND = Command(
     Status,
     status,
     ("ng_status", "ng_status +head_server.port=11001"),
+    variables={"USERGYM_TOKEN": TOKEN},
 )
 
 

@@ -19,19 +19,26 @@ class Version(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def versions() -> dict[str, str]:
-    """This package, Python, the system, and every package that the core needs."""
+    """This package, Python, the system, and every package that the core needs, and which extras are whole."""
     import re
 
     found = {"usergym": __version__, "python": platform.python_version(), "system": platform.platform(terse=True)}
     found["cpus"] = str(os.cpu_count() or 1)
+    extras: dict[str, bool] = {}
     for requirement in requires("usergym") or ():
-        if "extra ==" in requirement:
-            continue
         name = re.split(r"[^\w.-]", requirement)[0]
         try:
-            found[name] = version(name)
+            installed = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
+            installed = ""
+        if extra := re.search(r"extra == ['\"]([\w-]+)['\"]", requirement):
+            # One of our own extras inside another is as much there as what it names.
+            extras[extra[1]] = extras.get(extra[1], True) and bool(installed)
+        else:
+            found[name] = installed or "not installed"
+    found["extras"] = ", ".join(name for name, whole in sorted(extras.items()) if whole) or "none"
+    if lacking := [name for name, whole in sorted(extras.items()) if not whole]:
+        found["extras not installed"] = ", ".join(lacking)
     return found
 
 
