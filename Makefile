@@ -26,6 +26,8 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/workplace_state.py
 	$(BIN)/python benchmarks/workplace_tasks.py
 	$(BIN)/python benchmarks/gym.py
+	$(BIN)/python benchmarks/gyms.py
+	$(BIN)/python benchmarks/tau_state.py
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -19,7 +19,19 @@ from usergym.cli import VERBS
 from usergym.data.domain import read_domain
 
 ROOT = Path(__file__).parents[1]
-RUN = ("calendar", "domains", "environments", "models", "workplace")
+RUN = (
+    "calendar",
+    "domains",
+    "environments",
+    "eval",
+    "intention",
+    "models",
+    "persuasion",
+    "search",
+    "turtle",
+    "travel",
+    "workplace",
+)
 """Documents whose commands are run, each in a folder of its own that holds the examples."""
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 MOCK = "http://127.0.0.1:8000/v1"
@@ -81,7 +93,7 @@ def help_texts() -> dict[str, str]:
             text=True,
             env=environment(),
         )
-        for verb in (*VERBS, "serve user", "serve mcp")
+        for verb in (*VERBS, "serve user", "serve mcp", "eval compare", "envs new", "envs check", "envs merge")
     }
     return {verb: process.communicate()[0] for verb, process in asked.items()}
 

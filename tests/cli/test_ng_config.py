@@ -125,6 +125,8 @@ def test_what_is_wrong_is_named_with_what_was_meant(given: tuple[str, ...], prob
         ("config_paths: {a: 1}", "config_paths is"),
         ("config_paths: [bad.yaml]", "run in a circle"),
         ("config_paths: [nowhere.yaml]", "no file nowhere.yaml"),
+        ("{a: " * 2000 + "1" + "}" * 2000, "bad.yaml is nested too deep; write at most 32 levels"),
+        ("{a: " * 80 + "1" + "}" * 80, "bad.yaml is nested too deep; write at most 32 levels"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_named(text: str, problem: str) -> None:
@@ -180,3 +182,52 @@ def test_the_dump_masks_the_key_wherever_it_stands(tmp_path: Path) -> None:
     assert "abc123" not in done.stdout
     assert "org/model" in done.stdout
     assert "max_steps" in done.stdout
+
+
+def test_a_file_that_is_no_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_bytes(b"\xffa: 1\n")
+    done = ng(tmp_path, "run", "+config_paths=[bad.yaml]", status=1)
+    assert done.stderr == "error: bad.yaml: byte 1 is no UTF-8; save the file as UTF-8\n"
+
+
+def test_an_argument_that_is_no_utf8_is_named(tmp_path: Path) -> None:
+    for name in ("run", "viewer", "collect_rollouts"):
+        done = ng(tmp_path, name, "+x=\udcff\udcfe", status=1)
+        assert done.stderr == f"error: argument 1 of ng_{name} holds bytes that are no UTF-8; write it anew\n"
+
+
+def test_the_deepest_configuration_is_dumped(tmp_path: Path) -> None:
+    values = "+" + ".".join(["a"] * 32) + "=" + "{b: " * 31 + "1" + "}" * 31
+    done = ng(tmp_path, "dump_config", CALENDAR, *POLICY, values)
+    assert "b: 1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "text", ['policy_api_key: "SECRET\n', "policy_api_key: ${SECRET:x\n", "policy_api_key: ${SECRET:x}"]
+)
+def test_a_key_in_a_faulty_file_is_not_repeated(text: str) -> None:
+    file("bad.yaml", text)
+    with pytest.raises(ConfigError, match=r"policy_api_key|bad\.yaml") as caught:
+        loaded("bad.yaml")
+    assert "SECRET" not in str(caught.value)
+
+
+def test_no_key_stands_in_what_a_command_prints(tmp_path: Path) -> None:
+    given = ["+policy_model_name=m", "+own={openaiApiKey: SECRET, auth: SECRET, pat: SECRET}"]
+    url = "+policy_base_url=http://me:SECRET@127.0.0.1:9/v1?api_key=SECRET"
+    for name, more in (("dump_config", (url, "+policy_api_key=SECRET")), ("run", (url, "+dry_run=true"))):
+        done = ng(tmp_path, name, CALENDAR, *given, *more)
+        assert "this is:" in done.stderr
+        assert "SECRET" not in done.stdout + done.stderr
+    params = '+responses_create_params={metadata: {extra_body: "{}"}, api_key: SECRET}'
+    done = ng(
+        tmp_path,
+        "collect_rollouts",
+        "+input_jsonl_fpath=in.jsonl",
+        "+output_jsonl_fpath=o.jsonl",
+        "+agent_url=http://me:SECRET@127.0.0.1:9/v1?key=SECRET",
+        params,
+        status=1,
+    )
+    assert "this is: usergym collect" in done.stderr
+    assert "SECRET" not in done.stdout + done.stderr

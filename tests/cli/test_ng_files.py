@@ -51,16 +51,30 @@ def contents(folder: Path) -> dict[str, bytes]:
         ("in.jsonl", "link.jsonl"),
         ("x_failures.jsonl", "x.jsonl"),
         ("x_materialized_inputs.jsonl", "x.jsonl"),
+        ("x_aggregate_metrics.json", "x.jsonl"),
+        ("x.jsonl.torn", "x.jsonl"),
+        (".x.jsonl.tmp", "x.jsonl"),
+        ("x.jsonl.run/rows.bin", "x.jsonl"),
+        ("in.jsonl", "through_a_folder/in.jsonl"),
+        ("in.jsonl", "side.jsonl"),
+        ("in.jsonl", "twin.jsonl"),
+        ("link.jsonl", "in.jsonl"),
     ],
 )
 @pytest.mark.parametrize("fresh", ["true", "false"])
 def test_the_rows_are_never_written_over(
     tmp_path: Path, running: Running, source: str, output: str, fresh: str
 ) -> None:
-    written(tmp_path / source, [calendar_row()])
+    (tmp_path / source).parent.mkdir(exist_ok=True)
+    written(tmp_path / source.replace("link", "in"), [calendar_row()])
     (tmp_path / "sub").mkdir()
-    if output == "link.jsonl":
-        (tmp_path / output).symlink_to(source)
+    if "link.jsonl" in (source, output):
+        (tmp_path / "link.jsonl").symlink_to("in.jsonl")
+    (tmp_path / "through_a_folder").symlink_to(".")
+    if output == "side.jsonl":
+        (tmp_path / "side_materialized_inputs.jsonl").symlink_to("in.jsonl")
+    if output == "twin.jsonl":
+        (tmp_path / "twin_failures.jsonl").hardlink_to(tmp_path / "in.jsonl")
     before = contents(tmp_path)
     told = collect(tmp_path, running, f"+output_jsonl_fpath={output}", f"+fresh={fresh}", source=source, status=1)
     assert f"is the file of rows {source} itself" in told

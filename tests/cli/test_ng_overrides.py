@@ -102,7 +102,25 @@ def test_a_key_is_deleted_and_one_that_is_not_there_is_named() -> None:
         removed({"a": {"b": 1}}, ("a", "bx"))
 
 
-def test_a_key_is_never_repeated_in_an_error() -> None:
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "+policy_api_key=[SECRET",
+        '+policy_token="SECRET',
+        "+m.openai_default_headers={Authorization: SECRET",
+        "+extra_body={x: {client_secret: SECRET, b",
+        "+auth='a' SECRET",
+        "+url=['http://me:SECRET@h/v1",
+        "+url=['http://h/v1?api_key=SECRET",
+    ],
+)
+def test_a_key_is_never_repeated_in_an_error(argument: str) -> None:
     with pytest.raises(BadOverride) as caught:
-        parse("+policy_api_key=[sk-secret")
-    assert "sk-secret" not in str(caught.value)
+        parse(argument)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("argument", ["+x=" + "[" * 3000, "+x=" + "{a: " * 3000, "+x" + ".x" * 3000 + "=1"])
+def test_what_is_nested_too_deep_is_told(argument: str) -> None:
+    with pytest.raises(BadOverride, match=r"(at most|more than) 32"):
+        parse(argument)

@@ -154,9 +154,10 @@ async def desk(
     """A client that keeps no cookies, as NeMo Gym's, and the URLs of the resources and the agent server."""
     sessions = Sessions("desk") if sessions is None else sessions
     services = options.pop("services", {})
+    environment = options.pop("environment", None) or Desk()
     served = {key: options.pop(key) for key in ("token", "body_limit") if key in options}
-    resources = resources_app(Desk(), name="desk", sessions=sessions, services=services)
-    agent = agent_app(Desk(), model or adds_up(), name="agent", sessions=sessions, services=services, **options)
+    resources = resources_app(environment, name="desk", sessions=sessions, services=services)
+    agent = agent_app(environment, model or adds_up(), name="agent", sessions=sessions, services=services, **options)
     both = [Service("desk", "resources", resources, end=sessions.close_all), Service("agent", "agent", agent)]
     async with hosting(both, **served) as urls:
         connector = aiohttp.TCPConnector(limit=0)

@@ -63,6 +63,20 @@ def test_two_servers_of_one_name_are_refused() -> None:
         "openai_default_headers",
         "credentials",
         "x.key",
+        "auth",
+        "authorization",
+        "access_key_id",
+        "private_key_pem",
+        "x_api_key_2",
+        "X-Api-Key",
+        "pat",
+        "secret_value",
+        "client_secret_id",
+        "openaiApiKey",
+        "HFToken",
+        "token_value",
+        "access_tokens",
+        "password2",
     ],
 )
 def test_names_of_secrets_are_known(name: str) -> None:
@@ -80,6 +94,11 @@ def test_names_of_secrets_are_known(name: str) -> None:
         "name",
         "keyboard",
         "max_total_tokens",
+        "tokens",
+        "stop_token_ids",
+        "return_token_id_information",
+        "author",
+        "pattern",
     ],
 )
 def test_other_names_are_shown(name: str) -> None:
@@ -106,6 +125,12 @@ def test_a_secret_is_masked_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) 
     assert shown["model"]["key"] == "${policy_api_key}"
     assert (shown["token"], shown["max_tokens"], shown["secret"], shown["api_key"]) == (MASK, 12345, None, "???")
     assert shown["host"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", ["api_key", "api%5Fkey", "token", "openaiApiKey"])
+def test_a_key_in_the_query_of_a_url_is_masked_there_and_wherever_it_stands(name: str) -> None:
+    shown = masked({"policy_base_url": f"http://h/v1?x=1&{name}=sk-abcdef&y=2#top", "note": "it is sk-abcdef"})
+    assert shown == {"policy_base_url": f"http://h/v1?x=1&{name}={MASK}&y=2#top", "note": f"it is {MASK}"}
 
 
 def test_the_head_serves_a_given_configuration_masked() -> None:

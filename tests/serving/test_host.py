@@ -63,6 +63,66 @@ def test_only_who_has_the_token_is_answered_but_anybody_may_ask_whether_it_lives
     asyncio.run(run())
 
 
+def asked(**headers: str) -> list[int]:
+    """The statuses of a head's GET and an agent's POST."""
+
+    async def run() -> list[int]:
+        async with (
+            desk() as (client, _, agent),
+            client.get(agent, headers=headers) as got,
+            client.post(f"{agent}/run", json=row(), headers=headers) as posted,
+        ):
+            if posted.status == 403:
+                assert (await posted.json())["error"]["kind"] == "origin"
+            return [got.status, posted.status]
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1.evil.example"},
+        {"Origin": "http://localhost@evil.example"},
+        {"Origin": "http://evil.example", "Host": "evil.example"},
+        {"Host": "evil.example"},
+        {"Host": "localhost.evil.example:80"},
+        {"Host": "[::1"},
+        {"Host": "10.0.0.1"},
+    ],
+)
+def test_what_a_web_page_sends_to_a_server_of_this_machine_is_refused(headers: dict[str, str]) -> None:
+    assert asked(**headers) == [403, 403]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://localhost:3000"},
+        {"Origin": "http://127.0.0.1:8888", "Host": "localhost:9999"},
+        {"Host": "[::1]:80"},
+        {"Host": "127.9.9.9"},
+        {"Host": "LOCALHOST"},
+    ],
+)
+def test_programs_and_pages_of_this_machine_are_answered(headers: dict[str, str]) -> None:
+    assert asked(**headers) == [200, 200]
+
+
+def test_with_a_token_only_the_token_counts() -> None:
+    async def run() -> None:
+        async with desk(token="s3cret") as (client, _, agent):
+            for token, status in (("s3cret", 200), ("another", 401)):
+                headers = {"Origin": "https://my.page", "Host": "my.server", "Authorization": f"Bearer {token}"}
+                async with client.post(f"{agent}/run", json=row(), headers=headers) as answer:
+                    assert answer.status == status
+
+    asyncio.run(run())
+
+
 def test_a_body_over_the_limit_is_refused_told_or_not_how_long_it_is() -> None:
     async def chunks() -> "asyncio.AsyncIterator[bytes]":  # type: ignore[name-defined]
         for _ in range(40):

@@ -5,9 +5,11 @@ import json
 import time
 from typing import Any
 
-from tests.serving.desk import desk, post, row, seeded
+from tests.serving.desk import Desk, DeskWorld, desk, post, row, seeded
+from usergym.environments.base import World
 from usergym.models.base import ModelError
 from usergym.models.fake import FakeModel
+from usergym.types import Reward, Task
 
 
 def response(*calls: tuple[str, str], answer: str = "3", recorded: str = "anything") -> dict[str, Any]:
@@ -102,6 +104,64 @@ def test_verification_needs_no_session_and_may_be_repeated() -> None:
             assert await post(client, f"{url}/verify", {**right, "reward": 0.5}, None) == await post(
                 client, f"{url}/verify", right
             )
+
+    asyncio.run(run())
+
+
+class _Told(DeskWorld):
+    """Wants the total as the last words, said by themselves once it is reached."""
+
+    async def score(self) -> list[Reward]:
+        assert self.trajectory
+        last = self.trajectory.turns[-1].message
+        return [Reward("told", float(last.content == str(self.total) and not last.tool_calls))]
+
+
+class _Tells(Desk):
+    def start(self, task: Task) -> World:
+        return _Told(task)
+
+
+THOUGHT = {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm."}]}
+
+
+def test_words_behind_calls_without_results_are_said_after_them() -> None:
+    whole = response(*RIGHT)["output"]
+    calls, said = [item for item in whole if item["type"] == "function_call"], whole[-1]
+    outputs = [item for item in whole if item["type"] == "function_call_output"]
+    before = {**said, "content": "I shall."}
+
+    async def run() -> None:
+        async with desk(environment=_Tells()) as (client, url, _):
+            for output, reward in (
+                ([*calls, said], 1.0),
+                ([*calls, THOUGHT, said], 1.0),
+                ([before, calls[0], THOUGHT, calls[1], said], 1.0),
+                ([calls[0], outputs[0], calls[1], said], 1.0),
+                (whole, 1.0),
+                ([*calls, said, *outputs], 0.0),
+                ([said, *calls], 0.0),
+            ):
+                body = {**row(), "response": {**response(), "output": output}}
+                status, scored = await post(client, f"{url}/verify", body)
+                assert (status, scored["reward"]) == (200, reward), output
+
+    asyncio.run(run())
+
+
+def test_verifying_many_items_stalls_nobody() -> None:
+    async def run() -> None:
+        async with desk() as (client, url, _):
+            output = [{"type": "function_call", "name": "add", "arguments": "{}", "call_id": "c"}] * 4000
+            body = {**row(4000), "response": {**response(), "output": output}}
+            verifying = asyncio.create_task(post(client, f"{url}/verify", body))
+            answered = 0
+            while not verifying.done():
+                async with client.get(url) as answer:
+                    await answer.read()
+                answered += 1
+            assert (await verifying)[1]["reward"] == 1.0
+            assert answered > 5
 
     asyncio.run(run())
 

@@ -6,6 +6,7 @@ VERBS = {
     "demo": "Run the main job on the embedded default: generate, roll out, grade, export, report.",
     "generate": "Generate persona-driven conversations (calendar, or your own domain file).",
     "rollout": "Play conversations with the agent under test and grade them.",
+    "eval": "Evaluate models over several environments, or compare two such runs.",
     "collect": "Collect rollouts from an agent that is served over HTTP.",
     "export": "Write training files from rollouts: train and validation, SFT, ShareGPT, DPO.",
     "convert": "Convert between interchange formats.",

@@ -217,12 +217,13 @@ async def _agents(batch: Collected, headers: Mapping[str, str]) -> dict[str, Age
 
 def _report(batch: Collected, wanted: int, failed: Mapping[Any, Any], seconds: float) -> int:
     from usergym.cli.rollout_tables import show_rollouts
+    from usergym.data.printable import one_line
     from usergym.data.rollout_metrics import aggregate, summarise
 
     summary = summarise(batch.output, failed)
     if summary.whole.rows:
         path = batch.output.with_name(f"{batch.output.stem}_aggregate_metrics.json")
         path.write_bytes(msgspec.json.format(msgspec.json.encode(aggregate(summary)), indent=2) + b"\n")
-    messages = {each.kind: each.message for each in failed.values()}
+    messages = {one_line(each.kind): one_line(each.message) for each in failed.values()}
     show_rollouts(summary, batch.output, wanted, seconds, batch.json, messages)
     return 0 if summary.whole.rewards else 1

@@ -1,7 +1,8 @@
-"""`usergym envs`: which environments there are, and what one of them is."""
+"""`usergym envs`: which environments there are, what one of them is; and verbs about environments."""
 
 import inspect
 
+from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
@@ -9,9 +10,15 @@ from usergym.cli.errors import told_in_one_line
 from usergym.cli.options import Json
 from usergym.environments.base import load, names
 
+envs = App(name="envs", help="List environments, or show one; write, check and merge.")
+envs.command("usergym.cli.envs_new:envs_new", name="new", help="Write an environment of your own, with its test.")
+envs.command("usergym.cli.envs_check:envs_check", name="check", help="Check promises, and that splits share nothing.")
+envs.command("usergym.cli.envs_merge:envs_merge", name="merge", help="Merge tasks of several environments, with caps.")
 
+
+@envs.default
 @told_in_one_line
-def envs(name: str | None = None, /, *, json: Json = False) -> None:
+def show_envs(name: str | None = None, /, *, json: Json = False) -> None:
     """List environments, or show one with its options and its first task.
 
     Parameters

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from usergym.data.printable import one_line, printable
 from usergym.data.rollout_inputs import Agent
 from usergym.models.transport import show
 
@@ -34,12 +35,12 @@ class Instance(msgspec.Struct):
 
     @property
     def name(self) -> str:
-        return self.config_path or self.process_name or self.implementation
+        return one_line(self.config_path or self.process_name or self.implementation)
 
     @property
     def kind(self) -> str:
         kinds = {"responses_api_agents": "agent", "resources_servers": "resources", "responses_api_models": "model"}
-        return kinds.get(self.server_type or "", self.server_type or "")
+        return one_line(kinds.get(self.server_type or "", self.server_type or ""))
 
     @property
     def address(self) -> str:
@@ -48,6 +49,9 @@ class Instance(msgspec.Struct):
 
 class NoHead(ConnectionError):
     """Nobody answers where the head should be, or whoever does is none."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class WantsToken(NoHead):

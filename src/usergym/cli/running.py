@@ -76,7 +76,7 @@ class Collection:
                         on_group(group)
                         advance(group, len(group))
             finally:
-                for model in self.models:
+                for model in (*self.models, *self.environment.services.values()):
                     await model.close()
 
 

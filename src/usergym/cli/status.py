@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.heads import Instance, NoHead, get, instances, token_headers
@@ -62,7 +63,7 @@ def _table(servers: Sequence[Server]) -> Table:
     for each in servers:
         own = (str(each.pid or "-"), _up(each)) if len(pids) > 1 else ()
         health = "[green]well[/]" if each.healthy else "[red]does not answer[/]"
-        table.add_row(each.name, each.kind, str(each.port or "-"), *own, health)
+        table.add_row(Text(each.name), Text(each.kind), str(each.port or "-"), *own, health)
     if len(pids) == 1 and servers[0].pid:
         table.caption = f"process {servers[0].pid}, up {_up(servers[0])}"
     return table

@@ -42,7 +42,8 @@ def write_task_rows(
         told = {"rows": writer.rows, "groups": len(groups), "categories": categories, "output": str(output)}
         print_json({**told, "seconds": round(seconds, 3)})
         return 0
-    table = Table(title=f"{writer.rows} rows in {output}", caption=f"{len(groups)} groups, {seconds:.1f} s")
+    grouped = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
+    table = Table(title=f"{writer.rows} rows in {output}", caption=f"{grouped}, {seconds:.1f} s")
     table.add_column("category")
     table.add_column("rows", justify="right")
     for category, rows in sorted(categories.items()):

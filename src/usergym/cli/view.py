@@ -14,6 +14,7 @@ from rich.text import Text
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.options import Json, at_least
 from usergym.data import formats
+from usergym.data.printable import one_line, printable
 from usergym.data.rollout_inputs import in_the_file
 from usergym.data.rollout_metrics import Line, Numbers
 from usergym.data.rows import BadRow, Skipped, read_rows
@@ -76,12 +77,12 @@ def _listing(file: Path, offset: int, limit: int, json: bool) -> int:
                 if json:
                     print(msgspec.json.encode({"row": count, **shown}).decode())
                 else:
-                    table.add_row(str(count), *(Text(str(value)) for value in shown.values()))
+                    table.add_row(str(count), *(Text(one_line(str(value))) for value in shown.values()))
         except (ValueError, msgspec.MsgspecError) as error:
             bad.add(BadRow(place, str(error)))
     if bad:
         bad.rows = [in_the_file(each) for each in bad.rows]
-        print(bad_lines(bad), file=sys.stderr)
+        print(printable(bad_lines(bad)), file=sys.stderr)
     if not json:
         if count and offset >= count:
             told = f"{file} has {count:,} rows; +offset={offset} (--offset {offset}) is past the last"
@@ -184,16 +185,16 @@ def _one(file: Path, wanted: int, json: bool) -> int:
 
 def _show(console: Console, trajectory: Trajectory, row: dict[str, object]) -> None:
     reward = trajectory.reward()
-    console.rule(Text(f"{trajectory.task.id}  reward {'-' if reward is None else f'{reward:g}'}"))
+    console.rule(Text(f"{one_line(trajectory.task.id)}  reward {'-' if reward is None else f'{reward:g}'}"))
     for name, value in row.items():
         if isinstance(value, (str, int, float)) and name not in ("id", "reward", formats.FIELD):
-            console.print(f"{name}: {str(value)[:200]}", style="dim", markup=False, highlight=False)
+            console.print(printable(f"{name}: {str(value)[:200]}"), style="dim", markup=False, highlight=False)
     for each in trajectory.rewards:
         if each.reason:
-            console.print(f"{each.name}: {each.reason}", style="dim", markup=False, highlight=False)
+            console.print(printable(f"{each.name}: {each.reason}"), style="dim", markup=False, highlight=False)
     for title, body in _parts(trajectory.view("assistant")):
-        console.print(Text(f"\n{title}", style="bold"))
-        console.print(body, markup=False, highlight=False, soft_wrap=True)
+        console.print(Text(f"\n{one_line(title)}", style="bold"))
+        console.print(printable(body), markup=False, highlight=False, soft_wrap=True)
 
 
 def _parts(messages: list[Message]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import msgspec
 
+from usergym.data.printable import one_line, printable
 from usergym.data.rollout_file import RolloutFile
 from usergym.data.rollout_inputs import Agent, Inputs
 from usergym.models.base import StopRun
@@ -58,7 +59,7 @@ class ServerGone(ConnectionError):
     before the same command is run again."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.remedy = remedy
 
 
@@ -66,8 +67,8 @@ class _Failed(Exception):
     """One rollout failed for good."""
 
     def __init__(self, kind: str, message: str, terminal: bool = False) -> None:
-        super().__init__(message)
-        self.kind = kind
+        super().__init__(one_line(message))
+        self.kind = one_line(kind)[:100]
         self.terminal = terminal
 
 

@@ -63,14 +63,27 @@ def beside(output: Path, what: str) -> Path:
 
 def check_paths(source: Path, output: Path) -> None:
     """Refused where the rows would be written over, whatever the two paths look like."""
-    for path in written_to(output):
-        if path.resolve() == source.resolve() or (path.exists() and source.exists() and path.samefile(source)):
+    rows = os.path.realpath(source)
+    for path in (*written_to(output), *_drafts(output)):
+        if os.path.realpath(path) == rows or (path.exists() and source.exists() and path.samefile(source)):
             what = "the output" if path == output else f"{path}, which is written beside the output,"
             raise Refused(f"{what} is the file of rows {source} itself; give the output another name")
 
 
 def written_to(output: Path) -> list[Path]:
     return [output, *(output.with_name(f"{output.stem}_{side}") for side in SIDES)]
+
+
+def _drafts(output: Path) -> list[Path]:
+    """What else this writes."""
+    failures = beside(output, "failures")
+    torn = [path.with_name(f"{path.name}.torn") for path in (output, failures)]
+    kept = [sidecar(output) / name for name in (CONFIG, ROWS, LOCK)]
+    return [_draft(output), _draft(failures), *torn, *kept]
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
 
 
 class RolloutFile:
@@ -154,7 +167,7 @@ class RolloutFile:
         table = np.frombuffer(self.keys, dtype=np.int64).reshape(-1, 3) if self.keys else np.empty((0, 3), np.int64)
         order = np.lexsort((table[:, 1], table[:, 0]))
         if len(table) and not (order[1:] > order[:-1]).all():
-            draft = self.output.with_name(f".{self.output.name}.tmp")
+            draft = _draft(self.output)
             with self.output.open("rb") as old, draft.open("wb") as new:
                 for offset in table[order, 2]:
                     old.seek(int(offset))
@@ -162,7 +175,7 @@ class RolloutFile:
             draft.replace(self.output)
         path = beside(self.output, "failures")
         if self.failed:
-            draft = path.with_name(f".{path.name}.tmp")
+            draft = _draft(path)
             draft.write_bytes(b"".join(msgspec.json.encode(self.failed[key]) + b"\n" for key in sorted(self.failed)))
             draft.replace(path)
         else:

@@ -25,6 +25,8 @@ from usergym.data.gym_lint import Fault, mend_params, mend_row
 from usergym.data.rows import BadRow, Place, Skipped, read_rows
 from usergym.environments.base import Environment, RowError, load, names
 
+MOST_ROLLOUTS = 10_000_000
+"""Of one batch: each is a line on the disk before the first is sent."""
 LISTED = 20
 """Bad rows that are listed; all are counted."""
 
@@ -134,6 +136,11 @@ def _one(inputs: Inputs, lint: "_Lint", file: IO[bytes], place: Place, row: dict
         inputs.problems.add(row)
         inputs.prints.append(0)
         return
+    if (len(inputs.tasks) + 1) * inputs.repeats > MOST_ROLLOUTS:
+        raise BadRows(
+            f"{len(inputs.tasks) + 1:,} rows with {inputs.repeats:,} repeats are more than the {MOST_ROLLOUTS:,} "
+            "rollouts of one batch; lower +num_repeats (--repeats) or +limit (--limit)"
+        )
     inputs.prints.append(fingerprint(row))
     inputs.tasks.append(index)
     inputs.agents.append(_place(inputs.names, agent))

@@ -10,21 +10,25 @@ from typing import Any
 
 import msgspec
 
+from usergym.data.printable import one_line
 from usergym.evaluation.gym_metrics import TASK_FIELDS, GymMetrics
 from usergym.evaluation.statistics import Estimate, estimate
+
+_MOST = 1e15
+"""A number beyond it counts nothing: sums of such have no end."""
 
 
 class _Ref(msgspec.Struct):
     name: str = ""
 
 
-class _Usage(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-
-
 class _Response(msgspec.Struct):
-    usage: _Usage | None = None
+    usage: Any = None
+
+    def tokens(self, name: str) -> int:
+        """0 for what is no count."""
+        found = self.usage.get(name) if isinstance(self.usage, dict) else None
+        return found if type(found) is int and 0 <= found < _MOST else 0
 
 
 class Line(msgspec.Struct):
@@ -59,11 +63,10 @@ class Numbers:
 
     def add(self, line: Line) -> None:
         self.rows += 1
-        usage = line.response.usage if line.response else None
-        if usage:
-            self.input_tokens += usage.input_tokens or 0
-            self.output_tokens += usage.output_tokens or 0
-        if line.reward is None:
+        if line.response:
+            self.input_tokens += line.response.tokens("input_tokens")
+            self.output_tokens += line.response.tokens("output_tokens")
+        if line.reward is None or abs(line.reward) >= _MOST:
             self.unscored += 1
         else:
             self.rewards.append(line.reward)
@@ -94,9 +97,9 @@ class Summary:
 
     def add(self, line: Line) -> None:
         self.whole.add(line)
-        self.agents.setdefault(line.agent_name, Numbers()).add(line)
+        self.agents.setdefault(one_line(line.agent_name), Numbers()).add(line)
         if isinstance(line.category, str):
-            self.categories.setdefault(line.category, Numbers()).add(line)
+            self.categories.setdefault(one_line(line.category), Numbers()).add(line)
 
 
 def summarise(path: Path, failures: Mapping[Any, Any] = {}) -> Summary:
@@ -109,7 +112,7 @@ def summarise(path: Path, failures: Mapping[Any, Any] = {}) -> Summary:
                     line = _line(text)
                     summary.add(line)
                     summary.metrics.setdefault(line.agent_name, GymMetrics()).add(_numbers_in(text))
-    summary.failures.update(each.kind for each in failures.values())
+    summary.failures.update(one_line(each.kind) for each in failures.values())
     return summary
 
 
@@ -117,13 +120,9 @@ _COUNTED = frozenset((b"-", b"t", b"f", *(b"%d" % digit for digit in range(10)))
 """What numbers and truth values begin with."""
 
 
-class _Used(msgspec.Struct):
-    usage: dict[str, Any] | None = None
-
-
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _any: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
-_used = msgspec.json.Decoder(_Used | None).decode
+_response = msgspec.json.Decoder(_Response | None).decode
 
 
 def _numbers_in(text: bytes) -> dict[str, Any]:
@@ -134,8 +133,16 @@ def _numbers_in(text: bytes) -> dict[str, Any]:
         for name, value in fields.items()
         if name in TASK_FIELDS or bytes(memoryview(value)[:1]) in _COUNTED
     }
-    used = _used(fields["response"]) if "response" in fields else None
-    return {**row, "response": {"usage": used.usage if used else None}}
+    response = _response(fields["response"]) if "response" in fields else None
+    usage = response.usage if response and isinstance(response.usage, dict) else {}
+    return {
+        **{name: value for name, value in row.items() if name in TASK_FIELDS or abs(value) < _MOST},
+        "response": {"usage": {name: value for name, value in usage.items() if not _huge(value)}},
+    }
+
+
+def _huge(value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) >= _MOST
 
 
 def aggregate(summary: Summary) -> list[dict[str, Any]]:

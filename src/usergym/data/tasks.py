@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from usergym.data.formats.userrl import own_task
 from usergym.data.rows import BadRow, Skipped, read_rows
 from usergym.environments.base import Environment, RowError
 from usergym.types import Task, stable_hash
@@ -19,7 +20,8 @@ def read_tasks(
     seen: dict[int, int] = {}
     for place, row in read_rows(path, skip_bad=skip_bad, skipped=skipped):
         try:
-            task = environment.read(row)
+            own = own_task(row)
+            task = environment.read(row if own is None else msgspec.to_builtins(own))
         except RowError as error:
             bad = BadRow(place, str(error))
             if not skip_bad:

@@ -191,6 +191,12 @@ class Environment(ABC):
     def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
         """Own tasks of one split (`train`, `validation`, `test`), or of all; may not end."""
 
+    @property
+    def services(self) -> Mapping[str, Model]:
+        """Whom a world may ask besides those of the run, by name: a live search. Closed by whoever closes the models
+        of the run."""
+        return {}
+
     def read(self, row: Mapping[str, Any]) -> Task:
         """A task from a row of a data file. RowError names the field that is wrong."""
         return read_task(row)
@@ -250,7 +256,7 @@ def read_task(row: Mapping[str, Any]) -> Task:
 def names() -> list[str]:
     """Environments that `load` knows by a bare name."""
     own = [module.name for module in pkgutil.iter_modules(importlib.import_module("usergym.environments").__path__)]
-    return sorted({name for name in own if name != "base"} | set(_entry_points()))
+    return sorted({name for name in own if name != "base" and name[0] != "_"} | set(_entry_points()))
 
 
 def _entry_points() -> dict[str, str]:

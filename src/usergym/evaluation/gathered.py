@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from unicodedata import category
 
-from usergym.evaluation.metrics import SUCCESS, TURN_GRADE, Tallies, failed_reply, replies
+from usergym.evaluation.metrics import TURN_GRADE, Tallies, failed_reply, replies, success_of
 from usergym.types import Trajectory, stable_hash
 
 _NOT_DRAWN = ("Cc", "Zl", "Zp", "Cs")
@@ -78,4 +78,4 @@ def outcome_of(trajectory: Trajectory, reward: float | None) -> str:
         return "error"
     if reward is None:
         return "unscored"
-    return "passed" if reward >= SUCCESS else "failed"
+    return "passed" if success_of(trajectory) == 1 else "failed"

@@ -16,6 +16,9 @@ from usergym.types import Record, Trajectory, Usage, stable_hash
 SUCCESS = 1.0
 """A reward from here on is a success."""
 
+TOLD_SUCCESS = "success"
+"""The name of a reward, recorded only, by which an environment says whether the goal was reached."""
+
 TURN_GRADE = "turn_grade"
 """The name of a reward that grades one reply, 0 or 1."""
 
@@ -42,10 +45,11 @@ class Summary(Record, frozen=True, omit_defaults=False):
     std: float | None
     """Standard deviation of the rewards of single samples; None with fewer than two."""
     success: float | None
-    """The chance that one sample earns the whole reward, tasks weighed alike."""
+    """The chance that one sample succeeds (earns the whole reward, unless the environment says what a success is),
+    tasks weighed alike."""
     pass_at: dict[int, float]
     """pass@k for k = 1, 2, 4, 8, ... over the tasks that have so many samples; empty where a reward is neither
-    0 nor 1."""
+    0 nor 1 and the environment does not say what a success is."""
     pass_hat: dict[int, float]
     """pass^k likewise: all k succeed."""
     turns: float | None
@@ -73,6 +77,9 @@ class _Task:
     total: float = 0.0
     successes: int = 0
     binary: bool = True
+    """Whether all rewards were 0 or 1."""
+    decided: bool = True
+    """Whether it is known of all samples if they succeeded: by such a reward, or since the environment says so."""
 
 
 @dataclass(slots=True)
@@ -133,7 +140,9 @@ class Tally:
         self.spread.add(reward)
         task.samples += 1
         task.total += reward
-        task.successes += reward >= SUCCESS
+        success = success_of(trajectory)
+        task.successes += success == 1
+        task.decided &= success is not None and (reward in (0.0, 1.0) or _tells_success(trajectory))
         task.binary &= reward in (0.0, 1.0)
         if reward < SUCCESS:
             for reason in lost_by(trajectory):
@@ -151,8 +160,8 @@ class Tally:
         tasks = [task for task in self.tasks.values() if task.samples]
         mean = self.estimate()
         most = max((task.samples for task in tasks), default=0)
-        binary = all(task.binary for task in tasks)
-        ks = [2**power for power in range(most.bit_length())] if binary else []
+        decided = all(task.decided for task in tasks)
+        ks = [2**power for power in range(most.bit_length())] if decided else []
         usage = Usage()
         for spent in self.by_speaker.values():
             usage += spent
@@ -228,6 +237,22 @@ def agent_of(trajectory: Trajectory) -> str:
     """The model in the assistant's seat; `unknown` where nothing was recorded."""
     seat = trajectory.seats.get("assistant")
     return (seat.model if seat else "") or "unknown"
+
+
+def success_of(trajectory: Trajectory) -> float | None:
+    """1 or 0: what the environment recorded as `success`, else whether the whole reward was earned; None where it
+    is not known."""
+    reward = trajectory.reward()
+    if trajectory.error:
+        return None
+    for each in trajectory.rewards:
+        if each.name == TOLD_SUCCESS:
+            return each.value
+    return None if reward is None else float(reward >= SUCCESS)
+
+
+def _tells_success(trajectory: Trajectory) -> bool:
+    return any(each.name == TOLD_SUCCESS for each in trajectory.rewards)
 
 
 def replies(trajectory: Trajectory) -> list[int]:

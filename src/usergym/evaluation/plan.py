@@ -67,6 +67,22 @@ def plan(
     return Plan(conversations, len(played), tuple(speaking), round(2 * scale * size))
 
 
+def together(plans: Sequence[Plan]) -> Plan:
+    """Several plans as one, each speaker's model once."""
+    speaking: dict[tuple[str, str], Speaking] = {}
+    for each in (each for plan in plans for each in plan.speaking):
+        before = speaking.get((each.speaker, each.model))
+        if before:
+            cost = None if before.cost is None or each.cost is None else before.cost + each.cost
+            tokens = (before.input_tokens + each.input_tokens, before.output_tokens + each.output_tokens)
+            each = Speaking(each.speaker, each.model, before.calls + each.calls, *tokens, cost)
+        speaking[each.speaker, each.model] = each
+    conversations, measured, disk = (
+        sum(getattr(plan, name) for plan in plans) for name in ("conversations", "measured", "disk_bytes")
+    )
+    return Plan(conversations, measured, tuple(speaking.values()), disk)
+
+
 async def _play(environment: Environment, tasks: Iterable[Task], stand_in: Seating) -> list[Trajectory]:
     groups = collect(environment, islice(tasks, PLAYED), Cast(stand_in), concurrency=4)
     return [trajectory async for group in groups for trajectory in group]

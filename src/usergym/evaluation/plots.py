@@ -11,6 +11,7 @@ import altair
 import vl_convert
 
 from usergym.evaluation.gathered import Gathered, drawable
+from usergym.evaluation.scores import Scores
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
 """Told apart by people who are colour-blind, and on light and dark ground (Okabe and Ito)."""
@@ -24,10 +25,11 @@ BARS = 12
 """Reasons of one plot; the rest are left out, and counted in its title."""
 
 
-def draw(runs: Sequence[Gathered]) -> list[tuple[str, str]]:
-    """Title and SVG of every plot that there is data for."""
+def draw(runs: Sequence[Gathered], scores: Sequence[Scores] = ()) -> list[tuple[str, str]]:
+    """Title and SVG of every plot that there is data for; with the scores of an evaluation, theirs come first."""
     names = [run.name for run in runs]
     charts = (
+        ("Score by environment, 95% interval by tasks", _by_environment(scores)),
         ("Mean reward, 95% interval by tasks", _rewards(runs)),
         ("How conversations ended", _counts(runs, "stops")),
         ("No failed reply yet, after so many replies", _survival(runs)),
@@ -82,6 +84,27 @@ def _rewards(runs: Sequence[Gathered]) -> Any:
     )
     ends = base.mark_rule(strokeWidth=3, color="#888888").encode(x="low:Q", x2="high:Q")
     return (bars + ends).properties(width=WIDTH, height=max(60, 36 * len(rows)))
+
+
+def _by_environment(scores: Sequence[Scores]) -> Any:
+    rows: list[dict[str, str | float]] = []
+    for each in scores:
+        if each.score is not None:
+            mean = each.score.mean
+            low, high = (mean if end is None else end for end in (each.score.low, each.score.high))
+            model, env = drawable(each.model), drawable(each.env)
+            rows.append({"run": model, "env": env, "mean": mean, "low": low, "high": high})
+    if not rows:
+        return None
+    models, envs = (list(dict.fromkeys(str(row[key]) for row in rows)) for key in ("run", "env"))
+    base = altair.Chart(_data(rows)).encode(
+        y=altair.Y("env:N", sort=envs, title=None), yOffset=altair.YOffset("run:N", sort=models)
+    )
+    points = base.mark_point(filled=True, size=45, opacity=1).encode(
+        x=altair.X("mean:Q", title="score"), color=_colour(models)
+    )
+    ends = base.mark_rule(strokeWidth=2, opacity=0.6).encode(x="low:Q", x2="high:Q", color=_colour(models))
+    return (ends + points).properties(width=WIDTH, height=max(60, (10 + 12 * len(models)) * len(envs)))
 
 
 def _distribution(runs: Sequence[Gathered]) -> Any:

@@ -11,8 +11,12 @@ from typing import Any
 import msgspec
 
 from usergym import __version__
+from usergym.evaluation.comparison import Comparison
 from usergym.evaluation.gathered import Gathered, drawable, outcome_of
 from usergym.evaluation.metrics import Summary
+from usergym.evaluation.published import Published
+from usergym.evaluation.published import table as published
+from usergym.evaluation.scores import Average, Scores
 from usergym.evaluation.statistics import Estimate, estimate
 from usergym.types import Reward, Trajectory, Turn, valid_text
 
@@ -36,7 +40,26 @@ class Row:
     """Of the run above it: one of its agents in one of its environments."""
 
 
-def write_report(path: str | Path, runs: Mapping[str, Source], title: str = "usergym", samples: int = 30) -> None:
+@dataclass(frozen=True)
+class Evaluated:
+    """What a page about an evaluation tells beside its runs."""
+
+    scores: Sequence[Scores]
+    averages: Sequence[Average]
+    comparisons: Mapping[str, Sequence[Comparison]]
+    """Of a model to the first."""
+    published: Sequence[Published] = ()
+    measured: Sequence[Published] = ()
+    """Our models' lines of the same table."""
+
+
+def write_report(
+    path: str | Path,
+    runs: Mapping[str, Source],
+    title: str = "usergym",
+    samples: int = 30,
+    evaluated: Evaluated | None = None,
+) -> None:
     """Writes the page. `runs` are trajectories by name, or functions that give them; each is read once.
 
     `samples` conversations are shown of each run. Without the extra `plots` the page says how to get plots.
@@ -58,7 +81,9 @@ def write_report(path: str | Path, runs: Mapping[str, Source], title: str = "use
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         rows=_rows(gathered),
-        plots=plots_of(gathered),
+        plots=plots_of(gathered, evaluated),
+        evaluated=evaluated,
+        about=published(),
         conversations=[(run.name, [_conversation(one) for one in run.chosen()]) for run in gathered],
     )
     _write(Path(path), valid_text(page))
@@ -115,13 +140,13 @@ def _paired(first: Gathered, second: Gathered) -> Estimate | None:
     return estimate((1, difference, False) for difference in differences)
 
 
-def plots_of(gathered: Sequence[Gathered]) -> list[tuple[str, str]] | None:
+def plots_of(gathered: Sequence[Gathered], evaluated: Evaluated | None = None) -> list[tuple[str, str]] | None:
     """Title and SVG of each plot; None where the extra is not installed."""
     try:
         from usergym.evaluation import plots
     except ModuleNotFoundError:
         return None
-    return plots.draw(gathered)
+    return plots.draw(gathered, evaluated.scores if evaluated else ())
 
 
 def _conversation(trajectory: Trajectory) -> dict[str, Any]:

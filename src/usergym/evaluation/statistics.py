@@ -51,6 +51,32 @@ def estimate(values: Iterable[tuple[int, float, bool]], confidence: float = CONF
     return Estimate(mean, max(low, 0.0) if binary else low, min(high, 1.0) if binary else high, count, samples)
 
 
+def combined(parts: Iterable[tuple[float, Estimate]]) -> Estimate | None:
+    """The sum of weight x mean over independent parts, such as environments, with its interval; None without any.
+
+    Intervals are put together by the distances of their ends from the means (MOVER: Donner and Zou 2012,
+    doi.org/10.1177/0962280210383082), so those that are bounded or lopsided stay so. A part without an interval leaves
+    the whole without one, unless its weight is 0.
+    """
+    counted = [(weight, part) for weight, part in parts if weight]
+    if not counted:
+        return None
+    mean = math.fsum(weight * part.mean for weight, part in counted)
+    below, above = [], []
+    known = True
+    for weight, part in counted:
+        if part.low is None or part.high is None:
+            known = False
+            continue
+        down, up = weight * (part.mean - part.low), weight * (part.high - part.mean)
+        below.append(down if weight > 0 else up)
+        above.append(up if weight > 0 else down)
+    tasks, samples = (sum(counts) for counts in zip(*((part.tasks, part.samples) for _, part in counted), strict=True))
+    if not known:
+        return Estimate(mean, None, None, tasks, samples)
+    return Estimate(mean, mean - math.hypot(*below), mean + math.hypot(*above), tasks, samples)
+
+
 def mean_interval(rewards: Mapping[str, Sequence[float]], confidence: float = CONFIDENCE) -> Estimate | None:
     """Mean reward with its interval, from the rewards of each task's samples."""
     return estimate(

@@ -137,10 +137,12 @@ class _Conversation:
             turn.speaker == "assistant" and turn.message.role != "tool" for turn in trajectory.task.opening
         )
         self.world: World
+        self.services: Mapping[str, Model] = {}
 
     async def seat(self, environment: Environment, attempt: int) -> None:
         trajectory, cast = self.trajectory, self.cast
         world = self.world = environment.start(trajectory.task)
+        self.services = {**environment.services, **cast.services}
         seed = stable_hash(trajectory.seed, attempt) if attempt else trajectory.seed
         world.trajectory, world.seed, world.ask = trajectory, seed, self.ask
         if cast.agent:
@@ -244,7 +246,7 @@ class _Conversation:
     async def ask(self, service: str, question: str, schema: dict[str, Any] | None = None) -> str:
         if self.past and self.past[0].speaker == "judge" and self.past[0].message.name == service:
             return self.enter(self.past.popleft(), past=True).message.content
-        model = self.cast.services.get(service)
+        model = self.services.get(service)
         if model is None:
             raise JudgeError(f"the world asked {service!r}, and nobody is seated there; give --{service}-model")
         seed = stable_hash(self.world.seed, service, len(self.trajectory.turns)) & 0x7FFFFFFF

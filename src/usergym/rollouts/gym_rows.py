@@ -48,7 +48,12 @@ def turns_of(messages: Sequence[Message], field: str) -> tuple[str, list[Turn]]:
 
 def played(response: Mapping[str, Any]) -> tuple[list[Turn], dict[str, Any]]:
     """The turns of a response, its usage on the assistant's last one; and its other fields."""
-    _, turns = turns_of(messages_of(response.get("output", ...), "response.output"), "response.output")
+    output = response.get("output", ...)
+    messages = messages_of(output, "response.output")
+    if cuts := _unanswered(output) if isinstance(output, list) else []:
+        pieces = zip([0, *cuts], [*cuts, len(output)], strict=True)
+        messages = [message for start, end in pieces for message in messages_of(output[start:end], "response.output")]
+    _, turns = turns_of(messages, "response.output")
     rest = {key: value for key, value in response.items() if key not in ("output", "tools") and value is not None}
     usage = response.get("usage")
     last = max((n for n, turn in enumerate(turns) if turn.message.role == "assistant"), default=None)
@@ -59,6 +64,31 @@ def played(response: Mapping[str, Any]) -> tuple[list[Turn], dict[str, Any]]:
         spent = Usage(read, written, cached, reasoning_tokens=thought)
         turns[last] = msgspec.structs.replace(turns[last], usage=spent)
     return turns, rest
+
+
+def _unanswered(items: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Where words begin that stand behind calls of which no result was recorded. They were said after those calls;
+    without the results between them they would be read as one message with the calls."""
+    answered = {item.get("call_id") for item in items if item.get("type") == "function_call_output"}
+    cuts: list[int] = []
+    calls: list[Any] = []
+    thought: int | None = None
+    for place, item in enumerate(items):
+        kind = item.get("type") or "message"
+        if kind == "function_call":
+            calls.append(item.get("call_id"))
+            thought = None
+        elif kind == "reasoning":
+            thought = place if thought is None else thought
+        else:
+            words = kind == "message" and item.get("role") in (None, "", "assistant")
+            waiting = not answered.isdisjoint(calls)
+            if words and calls and not waiting:
+                cuts.append(place if thought is None else thought)
+            if not (words and waiting):
+                calls = []
+            thought = None
+    return cuts
 
 
 def response_of(

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import ipaddress
 import signal
 import socket
 import time
@@ -15,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from usergym.models.base import Model
-from usergym.serving.guard import BODY_LIMIT, Guard
+from usergym.serving.guard import BODY_LIMIT, Guard, is_loopback
 
 Kind = Literal["head", "model", "resources", "agent", "user", "mcp"]
 
@@ -72,7 +71,10 @@ async def serve(
         check_exposure(service.host, token)
     allow_many_files()
     sockets = _listen(services)
-    servers = [_Server(service, Guard(service.app, token=token, body_limit=body_limit)) for service in services]
+    servers = [
+        _Server(service, Guard(service.app, token=token, body_limit=body_limit, host=service.host))
+        for service in services
+    ]
     ended = asyncio.Event()
     running: list[asyncio.Task[None]] = []
     try:
@@ -214,13 +216,6 @@ def check_exposure(
     """ValueError for an address that others can reach while no token is wanted of them."""
     if not token and not is_loopback(host):
         raise ValueError(f"{host} can be reached from other machines, and no token is set; {remedy}")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def allow_many_files() -> None:

@@ -4,23 +4,44 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from usergym.models.providers import PROVIDERS
 
 MASK = "****"
-_SECRET = re.compile(
-    r"(^|[_.-])(api_?key|key|secret|password|passwd|passphrase|credentials?|authorization|token|cookie|bearer)s?$", re.I
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_SECRET = {"key", "keys", "auth", "token", "cookie", "cookies", "bearer", "pat", "pwd"}
+"""Words that make a name that of a secret, wherever they stand in it."""
+_INSIDE = re.compile(
+    r"(api|access|secret|private|signing|auth|client)_?(keys?|tokens?)|secret|passw|passphrase|credential|authoriz",
+    re.I,
 )
-_COUNTED = re.compile(r"(^|_)(max|min|num|input|output|total|new|prompt|completion|n)_(\w+_)?tokens$", re.I)
+"""What does so within a word."""
+_COUNTED = re.compile(
+    r"token_?(ids?|count|limit|budget|usage|type)(_|$)|(^|_)(max|min|num|eos|bos|pad|stop)_token", re.I
+)
 _HEADERS = re.compile(r"headers$", re.I)
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+_QUERY = re.compile(r"([?&;#])([\w.%+~-]+)=([^&;#\s'\"]+)")
 _REFERENCE = re.compile(r"\$\{[\w.]+\}")
 _SHORT = 4
 """A shorter secret is not looked for in other texts: it would blot out half of them."""
 
 
 def is_secret(name: str) -> bool:
-    return bool(_SECRET.search(name) or _HEADERS.search(name)) and not _COUNTED.search(name)
+    words = {word.lower() for word in _WORDS.findall(name)}
+    found = not _SECRET.isdisjoint(words) or _INSIDE.search(name) or _HEADERS.search(name)
+    return bool(found) and not _COUNTED.search(name)
+
+
+def without_secrets(text: str) -> str:
+    """`text` without logins and keys in the URLs that it holds."""
+    return _LOGIN.sub(f"{MASK}@", _QUERY.sub(_without_value, text))
+
+
+def _without_value(found: re.Match[str]) -> str:
+    mark, name, value = found.groups()
+    return f"{mark}{name}={MASK}" if is_secret(unquote(name)) and value != MASK else found[0]
 
 
 def masked(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,8 +65,12 @@ def _secrets(value: Any, secret: bool = False) -> Iterator[str]:
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for inner in value:
             yield from _secrets(inner, secret)
-    elif secret and isinstance(value, str) and not _REFERENCE.fullmatch(value):
-        yield value
+    elif isinstance(value, str):
+        if secret and not _REFERENCE.fullmatch(value):
+            yield value
+        for _, name, text in _QUERY.findall(value):
+            if is_secret(unquote(name)) and not _REFERENCE.fullmatch(text):
+                yield text
 
 
 def _masked(value: Any, secrets: Sequence[str], secret: bool) -> Any:
@@ -61,4 +86,4 @@ def _masked(value: Any, secrets: Sequence[str], secret: bool) -> Any:
         return value if _REFERENCE.fullmatch(value) else MASK
     for each in secrets:
         value = value.replace(each, MASK)
-    return _LOGIN.sub(f"{MASK}@", value)
+    return without_secrets(value)

@@ -27,7 +27,7 @@ from usergym import __version__
 from usergym.environments.base import Environment
 from usergym.models.base import Model
 from usergym.models.chat_format import to_chat
-from usergym.serving.host import is_loopback
+from usergym.serving.guard import is_loopback
 from usergym.serving.remote import GREETING, Conversation
 from usergym.serving.web import LIVENESS, starlette
 from usergym.types import Message, Task

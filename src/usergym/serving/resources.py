@@ -16,13 +16,14 @@ from usergym.models.base import Model
 from usergym.serving.bodies_gym import RowReader
 from usergym.serving.metrics_body import aggregate_payload
 from usergym.serving.remote import Conversation
-from usergym.serving.scoring import lived, refused_by, task_of, verdict
+from usergym.serving.scoring import items_of, lived, refused_by, task_of, verdict
 from usergym.serving.sessions import Sessions
 from usergym.serving.web import LIVENESS, Refused, as_object, not_json, reply, starlette
 from usergym.types import Task
 
-LARGE = 1 << 18
-"""A body that is longer than this may take a while, which it does beside the loop. Judges live on the loop."""
+LARGE, MANY = 1 << 18, 100
+"""A body that is longer than so many bytes, or lives again so many items, may take a while, which it does beside the
+loop. Judges live on the loop."""
 
 NO_SESSION = "Session not initialized. Please call seed_session first."
 
@@ -125,7 +126,7 @@ class _Resources:
         payload = await request.body()
         row = self.rows.read(payload)
         living = lived(self.environment, row, self.services)
-        if len(payload) > LARGE and not self.services:
+        if not self.services and (len(payload) > LARGE or items_of(row) > MANY):
             trajectory = await asyncio.to_thread(asyncio.run, living)
         else:
             trajectory = await living

@@ -50,6 +50,13 @@ def check_length(items: Any, field: str) -> None:
         raise RowError(field, f"at most {MOST_ITEMS} items", len(items))
 
 
+def items_of(row: Row) -> int:
+    """How many items the row's response has."""
+    response = row.fields.get("response")
+    output = response.get("output") if isinstance(response, Mapping) else None
+    return len(output) if isinstance(output, list) else 0
+
+
 def refused_by(failure: Failure) -> Refused:
     if failure.kind == "unavailable":
         NOTICES.tell(failure.kind, failure.message)

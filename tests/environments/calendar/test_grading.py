@@ -220,9 +220,12 @@ def test_a_megabyte_of_anything_is_graded_in_linear_time(unit: str, mode: Any) -
     seconds = []
     for size in (100_000, 1_000_000):
         text = unit * (size // len(unit))
-        begin = time.process_time()
-        assert grade(text, expected(), mode=mode).reward == 0
-        seconds.append(time.process_time() - begin)
+        tries = []
+        for _ in range(2):  # the quicker one: the machine may be busy with other things
+            begin = time.process_time()
+            assert grade(text, expected(), mode=mode).reward == 0
+            tries.append(time.process_time() - begin)
+        seconds.append(min(tries))
     assert seconds[1] < max(0.3, 25 * seconds[0])
     assert seconds[1] < 1.5
 

@@ -8,6 +8,7 @@ import msgspec
 
 from usergym.cli.ng.command import TOKEN, Command, Head, says
 from usergym.cli.ng.overrides import Override
+from usergym.serving.masking import masked
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -82,7 +83,9 @@ def _verb(p: Collect) -> str:
         "--limit": p.limit,
         "--repeats": p.num_repeats if p.num_repeats != 1 else None,
         "--concurrency": p.num_samples_in_parallel if p.num_samples_in_parallel != 64 else None,
-        "--params": msgspec.json.encode(p.responses_create_params).decode() if p.responses_create_params else None,
+        "--params": msgspec.json.encode(masked(p.responses_create_params)).decode()
+        if p.responses_create_params
+        else None,
         "--head": p.head_server.url if p.head_server != Head() else None,
         "--agent-url": p.agent_url,
     }

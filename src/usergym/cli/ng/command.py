@@ -13,8 +13,8 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_t
 import msgspec
 
 from usergym.cli.errors import told_in_one_line
-from usergym.cli.ng.overrides import BadOverride, Override, did_you_mean, parse, put_together
-from usergym.serving.masking import is_secret
+from usergym.cli.ng.overrides import BadOverride, Override, did_you_mean, may_be_secret, parse, put_together
+from usergym.serving.masking import without_secrets
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -90,6 +90,9 @@ class Command(Generic[P]):
     def read(self, arguments: Sequence[str]) -> tuple[P, list[Override]]:
         """Parameters from the arguments, over those that `env.yaml` in the current folder names."""
         known = {field.name: field for field in self.fields()}
+        for place, argument in enumerate(arguments, 1):
+            if argument.encode(errors="replace").decode() != argument:
+                raise BadOverride(f"argument {place} of {self.name} holds bytes that are no UTF-8; write it anew")
         given = [self._override(argument, known) for argument in arguments if argument.strip()]
         mine = [override for override in given if override.path[0] in known]
         # What is taken out of the parameters is taken out of a configuration's files, too.
@@ -117,7 +120,8 @@ class Command(Generic[P]):
             return Override((self.positional,), argument, argument)
         if argument.startswith("-"):
             name = argument.lstrip("-").partition("=")[0].replace("-", "_")
-            raise BadOverride(f"{argument}: parameters are written +{name}=VALUE{did_you_mean(name, known)}")
+            shown = argument.partition("=")[0] if may_be_secret(argument) else argument
+            raise BadOverride(f"{shown}: parameters are written +{name}=VALUE{did_you_mean(name, known)}")
         override = parse(argument)
         field = known.get(override.key)
         if field and field.text and isinstance(override.value, (int, float, bool)):
@@ -144,8 +148,9 @@ class Command(Generic[P]):
         bound = re.search(r"([<>]=?) [\d.]+", what)
         expected = _KINDS.get(kind, kind) + (f" {bound[0]}" if bound else "")
         text = next((override.text for override in given), "")
-        write = f"+{name}=[{text}]" if kind == "[A,B]" and not text.startswith("[") else f"+{where.rstrip('`')}={kind}"
-        shown = f"+{name}=..." if is_secret(name) else _as_given(given, last)
+        listed = kind == "[A,B]" and not text.startswith("[") and not may_be_secret(text)
+        write = f"+{name}=[{without_secrets(text)}]" if listed else f"+{where.rstrip('`')}={kind}"
+        shown = _as_given(given, last)
         return f"{shown}: expected {expected}; write {write}"
 
     def fields(self) -> list[Field]:
@@ -187,7 +192,11 @@ def _entry(name: str, about: str, column: int, wide: int) -> list[str]:
 def _as_given(given: Sequence[Override], name: str) -> str:
     """The argument that says `name`, as it was written."""
     best = next((each for each in given if each.path[-1] == name), given[0] if given else None)
-    return f"+{best.key}={best.text}" if best else f"{name} in env.yaml"
+    if best is None:
+        return f"{name} in env.yaml"
+    return (
+        f"+{best.key}=..." if may_be_secret(f"{best.key}={best.text}") else f"+{best.key}={without_secrets(best.text)}"
+    )
 
 
 def _form(field: Field) -> str:
@@ -238,4 +247,4 @@ def _kind(kind: Any) -> str:
 
 def says(text: str, what: str = "this is") -> None:
     """Which verb of `usergym` a command is, or what a person should know."""
-    print(f"{what}: {text}", file=sys.stderr, flush=True)
+    print(f"{what}: {without_secrets(text)}", file=sys.stderr, flush=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from usergym.cli.ng.directives import directed
-from usergym.cli.ng.overrides import Override, did_you_mean, merged, put_together, removed
+from usergym.cli.ng.overrides import DEEPEST, Override, did_you_mean, may_be_secret, merged, put_together, removed
 from usergym.cli.ng.shipped import known, shipped
 
 MISSING = "???"
@@ -51,6 +51,8 @@ def load(paths: Sequence[str], overrides: Sequence[Override], extra: Mapping[str
             values = removed(values, override.path)
     values = merged(merged(values, extra), put_together(overrides))
     values = directed(values)
+    if _deeper(values, 2 * DEEPEST):
+        raise ConfigError(f"the configuration is nested more than {2 * DEEPEST} deep")
     _refuse_unknown(overrides, in_files | set(own) | set(extra), values)
     return Config(_resolved(values), tuple(reader.sources), reader.origins)
 
@@ -58,7 +60,14 @@ def load(paths: Sequence[str], overrides: Sequence[Override], extra: Mapping[str
 def env_yaml() -> dict[str, Any]:
     """What `env.yaml` in the current folder holds."""
     path = Path("env.yaml")
-    return _parsed(path.read_text(), str(path)) if path.is_file() else {}
+    return _parsed(_read(path), str(path)) if path.is_file() else {}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start + 1} is no UTF-8; save the file as UTF-8") from None
 
 
 def roots() -> list[Path]:
@@ -96,7 +105,7 @@ def _text(path: str) -> tuple[str, str]:
     """The text behind a path and where it was found."""
     for root in roots():
         if (file := root / path).is_file():
-            return file.read_text(), str(file)
+            return _read(file), str(file)
     if (text := shipped(path)) is not None:
         return text, f"{path} (shipped with usergym)"
     raise ConfigError(f"config_paths: no file {path}{_nearest(path)}")
@@ -131,14 +140,32 @@ def _parsed(text: str, source: str) -> dict[str, Any]:
     try:
         found = OmegaConf.to_container(OmegaConf.create(text)) if text.strip() else {}
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is no YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{source} is no YAML: {_without_the_line(error)}") from None
+    except RecursionError:
+        raise ConfigError(f"{source} is nested too deep; write at most {DEEPEST} levels") from None
     except (OmegaConfBaseException, ValueError, TypeError) as error:
-        raise ConfigError(f"{source}: {str(error).splitlines()[0]}") from None
+        what = "it holds a value that cannot be read" if may_be_secret(str(error)) else str(error).splitlines()[0]
+        raise ConfigError(f"{source}: {what}") from None
+    if _deeper(found, DEEPEST):
+        raise ConfigError(f"{source} is nested too deep; write at most {DEEPEST} levels")
     if isinstance(found, dict) and list(found.values()) == [None] and ":" not in text:
         found = None  # a bare word
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise ConfigError(f"{source}: expected names with values, NAME: VALUE")
     return dict(found)
+
+
+def _without_the_line(error: Any) -> str:
+    """What is wrong and where, but not what stands there, which may be a key."""
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or type(error).__name__
+    return f"{what}, line {mark.line + 1}, column {mark.column + 1}" if mark else what
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects stand in each other more than `levels` deep."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return any(isinstance(each, (Mapping, list)) and (levels <= 1 or _deeper(each, levels - 1)) for each in inner)
 
 
 def _refuse_unknown(overrides: Sequence[Override], there: set[str], values: Mapping[str, Any]) -> None:
@@ -192,7 +219,9 @@ def _problems(node: Any, path: str) -> Iterator[str]:
             name = str(error).split("'")[1] if "'" in str(error) else str(error)
             yield f"{name} is missing (needed by {where}): give +{name}=VALUE, or put it into env.yaml"
         except OmegaConfBaseException as error:
-            yield f"{where}: {str(error).splitlines()[0]}"
+            what = str(error).splitlines()[0]
+            shown = "Environment variable '" in what
+            yield f"{where}: {what if shown or not may_be_secret(where) else 'cannot be resolved'}"
         else:
             if isinstance(value, (DictConfig, ListConfig)):
                 yield from _problems(value, where)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from usergym.serving.masking import is_secret, without_secrets
+
 _ARGUMENT = re.compile(r"(\+\+|\+|~)?([^=\s]+?)(?:\s*=(.*))?", re.DOTALL)
 _KEY = re.compile(r"[\w$-]+(\.[\w$-]+)*")
 _INT = re.compile(r"[+-]?(0|[1-9](_?\d)*)")
@@ -18,7 +20,12 @@ _FLOAT = re.compile(
     r"[+-]?((\d(_?\d)*\.(\d(_?\d)*)?|\.\d(_?\d)*)(e[+-]?\d+)?|\d(_?\d)*e[+-]?\d+|inf|nan)", re.IGNORECASE
 )
 _ESCAPED = re.compile(r"\\([\\()\[\]{}:=, \t])")
+_NAME = re.compile(r"[A-Za-z][\w-]*")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
+
+
+DEEPEST = 32
+"""Levels that a value, a key or a configuration may have."""
 
 
 class BadOverride(ValueError):
@@ -49,12 +56,17 @@ def parse(argument: str) -> Override:
         raise BadOverride(f"argument {_short(argument)} is no override; write +key=value, such as +limit=5")
     sign, key, text = found[1] or "", found[2], found[3]
     path = tuple(key.split("."))
+    if len(path) > DEEPEST:
+        raise BadOverride(f"argument {_short(argument)} has {len(path)} levels; write at most {DEEPEST}")
     if sign == "~":
         return Override(path, None, text or "", delete=True)
     if text is None:
         raise BadOverride(f"argument {_short(argument)} has no value; write {sign or '+'}{key}=VALUE")
     try:
         value = read_value(text)
+    except _Behind as error:
+        rest = "" if may_be_secret(argument) else f"{error.rest!r:.40} "
+        raise BadOverride(f"argument {_short(argument)}: {rest}{error}") from None
     except ValueError as error:
         raise BadOverride(f"argument {_short(argument)}: {error}") from None
     return Override(path, value, text, again=sign == "++")
@@ -69,8 +81,16 @@ def read_value(text: str) -> Any:
     value = reader.value()
     reader.space()
     if reader.place < len(text):
-        raise ValueError(f"{text[reader.place :]!r:.40} stands behind the end of the value; quote the whole of it")
+        raise _Behind(text[reader.place :])
     return value
+
+
+class _Behind(ValueError):
+    """Text stands behind the end of a value."""
+
+    def __init__(self, rest: str) -> None:
+        super().__init__("stands behind the end of the value; quote the whole of it")
+        self.rest = rest
 
 
 def _plain(text: str) -> Any:
@@ -89,6 +109,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.place = 0
+        self.depth = 0
 
     def space(self) -> None:
         while self.text[self.place : self.place + 1].isspace():
@@ -108,17 +129,24 @@ class _Reader:
                 return self.quoted()
         return _plain(self.bare(",]}"))
 
-    def items(self) -> list[Any]:
+    def deeper(self) -> None:
         self.place += 1
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise ValueError(f"lists and objects stand in each other more than {DEEPEST} deep")
+
+    def items(self) -> list[Any]:
+        self.deeper()
         out: list[Any] = []
         while self.peek() != "]":
             out.append(self.value())
             self.separated("]", "a list is written [a,b]")
         self.place += 1
+        self.depth -= 1
         return out
 
     def fields(self) -> dict[str, Any]:
-        self.place += 1
+        self.deeper()
         out: dict[str, Any] = {}
         while self.peek() != "}":
             key = self.quoted() if self.peek() in ("'", '"') else self.bare(":,]}")
@@ -128,6 +156,7 @@ class _Reader:
             out[key] = self.value()
             self.separated("}", "an object is written {key: value, key: value}")
         self.place += 1
+        self.depth -= 1
         return out
 
     def separated(self, end: str, form: str) -> None:
@@ -180,7 +209,8 @@ def put_together(overrides: Iterable[Override]) -> dict[str, Any]:
         for part in override.path[:-1]:
             inner = place.setdefault(part, {})
             if not isinstance(inner, dict):
-                raise BadOverride(f"{override.key}: {part} is already {inner!r:.40}, which has no fields")
+                what = "a value" if may_be_secret(override.key) else f"{inner!r:.40}"
+                raise BadOverride(f"{override.key}: {part} is already {what}, which has no fields")
             place = inner
         name = override.path[-1]
         both = isinstance(place.get(name), dict) and isinstance(override.value, dict)
@@ -217,5 +247,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _short(argument: str) -> str:
     """An argument as it may be shown: without the value where that may be a key."""
-    name = argument.partition("=")[0]
-    return repr(f"{name}=..." if "key" in name.lower() and name != argument else argument)[:120]
+    name, given, _ = argument.partition("=")
+    return repr(f"{name}=..." if given and may_be_secret(argument) else without_secrets(argument))[:120]
+
+
+def may_be_secret(text: str) -> bool:
+    """Whether a name in an argument is that of a secret."""
+    return any(is_secret(word) for word in _NAME.findall(text))

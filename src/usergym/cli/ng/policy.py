@@ -11,6 +11,7 @@ from usergym.models.base import Model
 from usergym.models.providers import Address, UnknownModel, at_url, connect, key_of
 from usergym.models.transport import Key, Options
 from usergym.serving.configured import ConfiguredModel
+from usergym.serving.masking import is_secret
 
 KINDS = ("openai_model", "vllm_model", "local_model")
 """What a model server's implementation may be; the first two are any server with OpenAI's API."""
@@ -161,7 +162,8 @@ def _object(block: Block, name: str) -> dict[str, Any]:
     if value in (None, ""):
         return {}
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{block.name}: {name} is {value!r:.60}; expected {{key: value}}")
+        what = "no object" if is_secret(name) else f"{value!r:.60}"
+        raise ConfigError(f"{block.name}: {name} is {what}; expected {{key: value}}")
     return dict(value)
 
 

@@ -154,7 +154,7 @@ def _served(name: Any) -> Any:
 
 def _remote(url: Any) -> Any:
     """An address; None for one of this machine."""
-    from usergym.serving.host import is_loopback
+    from usergym.serving.guard import is_loopback
 
     if not isinstance(url, str):
         return url

@@ -1,4 +1,8 @@
-"""UserRL parquet rows: a task for the tool `interact_with_env`, its gym named in `reward_model.env_name`."""
+"""UserRL parquet rows: a task for the tool `interact_with_env`, its gym named in `reward_model.env_name`.
+
+Their rows name a task of their files. A row of a task of ours says all of it, in `extra_info.usergym`, which other
+readers pass over.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +14,7 @@ from usergym.data.formats.messages import chat_messages
 from usergym.environments.base import RowError
 from usergym.models.chat_format import to_chat
 from usergym.rollouts.gym_rows import dropped_nulls, turns_of
-from usergym.types import Seat, Speaker, Task, Tool, Trajectory, stable_hash
+from usergym.types import Seat, Speaker, Task, Tool, Trajectory, Turn, stable_hash
 
 NESTED = ("prompt", "reward_model", "extra_info")
 
@@ -31,6 +35,12 @@ _SOURCES = {"function": "function", "intention": "intention", "persuasion": "per
 """Their `data_source` after `interact_`; the other gyms have theirs with `gym` behind it."""
 
 TOOL = "interact_with_env"
+OWN = "usergym"
+"""The field of `extra_info` that holds a task of ours, as JSON text: columns of one type survive every tool."""
+
+TRUTHS = ("expected", "answer", "answers", "target", "entity", "bottom", "ground_truth")
+"""Fields of our tasks that are told in `reward_model.ground_truth`; for people, nothing is scored by it."""
+
 _COLUMNS = ("data_source", "prompt", "ability", "reward_model", "extra_info")
 
 
@@ -47,6 +57,10 @@ def read(row: Mapping[str, Any]) -> list[Trajectory]:
     if not isinstance(gym, str) or not gym:
         raise RowError("reward_model.env_name", f"the gym's name, such as {', '.join(GYMS)}", gym)
     env = GYMS.get(gym, gym)
+    if (own := own_task(row)) is not None:
+        system, _ = turns_of(chat_messages(row, "prompt"), "prompt")
+        seats = {"assistant": Seat(system, (TOOL,))}
+        return [Trajectory(own, 0, stable_hash(own.id, 0), seats, list(own.opening))]
     key = about.get("id") or about.get("title")
     if not key:
         raise RowError("reward_model.id", "the task's id, or `title`", about)
@@ -82,6 +96,30 @@ def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequenc
         "extra_info": info,
     }
     return [row]
+
+
+def own_task(row: Mapping[str, Any]) -> Task | None:
+    """The task of ours that a row says; None where it says none. RowError for one that cannot be read."""
+    info = row.get("extra_info")
+    text = info.get(OWN) if isinstance(info, Mapping) else None
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Task)
+    except (TypeError, msgspec.MsgspecError) as error:
+        raise RowError(f"extra_info.{OWN}", f"a task that usergym wrote ({error})", text) from None
+
+
+def task_row(task: Task, seat: Seat, number: int, split: str = "train", first: Sequence[Turn] = ()) -> dict[str, Any]:
+    """The row of a task that nobody has played yet: its columns as theirs, and the whole of it. `first`: what the user
+    says first, where the task leaves that to it; a trainer wants a prompt that ends with the user's words."""
+    truth = next((task.data[field] for field in TRUTHS if task.data.get(field) is not None), "")
+    named = {"id": task.id, "ground_truth": _text(truth)}
+    told = task if "reward_model" in task.data else msgspec.structs.replace(task, data={"reward_model": named})
+    told = msgspec.structs.replace(told, opening=(*task.opening, *first))
+    (row,) = write(Trajectory(told, 0, 0, {"assistant": seat}, list(told.opening)))
+    row["extra_info"] |= {"index": number, "split": task.split or split, OWN: msgspec.json.encode(task).decode()}
+    return row
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -1,0 +1,5 @@
+"""Intention: somebody asks for something without saying enough; the agent finds out what is missing by asking."""
+
+from usergym.environments.intention.gym import Intention as environment
+
+__all__ = ["environment"]

@@ -1,0 +1,142 @@
+"""Which details a message asks about, by rules.
+
+Only questions count: sentences with a question mark, and those that ask to be told ("let me know ..."). In such a
+sentence, a detail collects the weight of its words that occur there: 2 for those of its description and its own
+words, 1 for those of its inquiry and options. A word that several details have goes to where it weighs most (half
+as much elsewhere, shared where it is a tie); words of the request count nothing, for every question about it has
+them. With a weight of 2 or more, the detail is asked about. Its words are then taken out of the sentence and the next
+detail is looked for, so that one sentence may ask for several, but no word asks twice.
+
+A message that is a detail's own inquiry, word for word, asks for that detail. Where no words are found, two things
+stand for them: what a question begins with ("how long" for a duration); and, for a detail that has no word of its own
+("type of tacos", where tacos were requested), "type", "kind" or "which" before a word of the request.
+"""
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+
+from usergym.environments._words import sentences, stem, stems, words
+from usergym.environments.intention.details import Detail
+
+ENOUGH = 2.0
+COMMON = frozenset(
+    stem(word)
+    for word in (files("usergym.environments.intention") / "common_words.txt").read_text(encoding="utf-8").split()
+)
+"""Words that any question may hold."""
+CUES = {
+    "how long": "duration length",
+    "how often": "frequency",
+    "how much time": "time duration",
+    "how much": "budget price cost amount",
+    "how many": "number size",
+    "how old": "age",
+    "how big": "size",
+    "how large": "size",
+    "by when": "deadline timeline date frame",
+    "when": "date deadline timeline frame",
+    "where": "location place city",
+    "who": "audience",
+}
+"""What a question asks for that begins so."""
+_KINDS = frozenset(map(stem, ("type", "types", "kind", "sort", "which", "specific", "particular", "criteria", "mean")))
+_ASKS = re.compile(
+    r"\b(tell me|let me know|please (specify|clarify|describe|share|provide|give|name|say|confirm)|need to know|"
+    r"like to know|want to know|i wonder|wondering|(i am|i'm) curious)\b",
+    re.IGNORECASE,
+)
+_CUE = re.compile(rf"^\W*(?:\w+\W+){{0,3}}?({'|'.join(CUES)})\b", re.IGNORECASE)
+_CUE_STEMS = {cue: frozenset(stems(told)) for cue, told in CUES.items()}
+
+
+def questions(message: str) -> list[str]:
+    return [sentence for sentence in sentences(message) if sentence.endswith("?") or _ASKS.search(sentence)]
+
+
+def is_vague(message: str) -> bool:
+    """Whether its questions hold only words that any question may hold."""
+    return not any(found not in COMMON for question in questions(message) for found in stems(question))
+
+
+class Matcher:
+    def __init__(self, request: str, details: Sequence[Detail]) -> None:
+        known = set(stems(request))
+        self.weights = _weights(known, details)
+        self.phrases = [
+            [tuple(map(stem, words(phrase))) for phrase in detail.words if " " in phrase.strip()] for detail in details
+        ]
+        self.kinds = [_kind(known, detail) for detail in details]
+        self.inquiries = {tuple(words(detail.inquiry)): place for place, detail in enumerate(details)}
+
+    def asked(self, message: str) -> tuple[int, ...]:
+        """The places of the details that a message asks about."""
+        if (place := self.inquiries.get(tuple(words(message)))) is not None:
+            return (place,)
+        found: set[int] = set()
+        for question in questions(message):
+            found |= self._in(question)
+        return tuple(sorted(found))
+
+    def _in(self, question: str) -> set[int]:
+        every = [stem(word) for word in words(question)]
+        cue = _CUE.match(question)
+        if found := self._by_words(every):
+            return found
+        if cue and (found := self._by_words([*every, *_CUE_STEMS[cue[1].lower()]])):
+            return found
+        return {place for place, kind in enumerate(self.kinds) if _asks_kind(every, kind)}
+
+    def _by_words(self, every: Sequence[str]) -> set[int]:
+        left = set(every)
+        found: set[int] = set()
+        for place, phrases in enumerate(self.phrases):
+            if any(_holds(every, phrase) for phrase in phrases):
+                found.add(place)
+                left -= self.weights[place].keys()
+        while len(found) < len(self.weights):
+            weight, place = max(
+                (sum(weight for word, weight in weights.items() if word in left), -place)
+                for place, weights in enumerate(self.weights)
+                if place not in found
+            )
+            if weight < ENOUGH:
+                break
+            found.add(-place)
+            left -= self.weights[-place].keys()
+        return found
+
+
+def _holds(every: Sequence[str], phrase: tuple[str, ...]) -> bool:
+    return any(tuple(every[at : at + len(phrase)]) == phrase for at in range(len(every) - len(phrase) + 1))
+
+
+def _asks_kind(every: Sequence[str], kind: frozenset[str]) -> bool:
+    """Whether a word of `kind` comes soon after "type", "which" and the like."""
+    places = [at for at, word in enumerate(every) if word in _KINDS] if kind else []
+    return any(kind & set(every[at + 1 : at + 6]) for at in places)
+
+
+def _kind(request: set[str], detail: Detail) -> frozenset[str]:
+    """Of a detail that only the request's words describe: those."""
+    own = {word for word in stems(detail.description) if word not in COMMON}
+    return frozenset(own) if own <= request else frozenset()
+
+
+def _weights(request: set[str], details: Sequence[Detail]) -> list[dict[str, float]]:
+    raw: list[dict[str, float]] = []
+    for detail in details:
+        single = " ".join(word for word in detail.words if " " not in word.strip())
+        own = dict.fromkeys(stems(f"{detail.inquiry} {' '.join(detail.options)}"), 1.0)
+        own |= dict.fromkeys(stems(f"{detail.description} {single}"), 2.0)
+        raw.append({word: weight for word, weight in own.items() if word not in COMMON and word not in request})
+    everywhere: dict[str, list[float]] = {}
+    for own in raw:
+        for word, weight in own.items():
+            everywhere.setdefault(word, []).append(weight)
+    return [{word: _shared(weight, everywhere[word]) for word, weight in own.items()} for own in raw]
+
+
+def _shared(weight: float, everywhere: Sequence[float]) -> float:
+    most = max(everywhere)
+    return weight / everywhere.count(most) if weight == most else weight / 2
