@@ -246,6 +246,7 @@ def test_a_client_that_leaves_takes_its_rollout_with_it() -> None:
             await asked.wait()
             leaving.cancel()
             await asyncio.wait_for(cancelled.wait(), 5)
+            assert cancelled.is_set()
 
     asyncio.run(run())
 
