@@ -191,7 +191,10 @@ def test_a_megabyte_of_anything_is_checked_in_linear_time(piece: str) -> None:
     for step in (ADD, TALK, constraint("before 12:30pm")):
         took = []
         for size in (50_000, 400_000):
-            started = time.process_time()
-            check(f"event id 2 {piece * (size // len(piece))}", step)
-            took.append(time.process_time() - started)
+            tries = []
+            for _ in range(2):  # the quicker one: the machine may be busy with other things
+                started = time.process_time()
+                check(f"event id 2 {piece * (size // len(piece))}", step)
+                tries.append(time.process_time() - started)
+            took.append(min(tries))
         assert took[1] < 8 * 4 * took[0] + 0.1

@@ -31,7 +31,9 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(?:/[1-9][0-9]{0,39}|(?:\.[0-9]{1,40})?(?
 
 
 class Function(Gym):
-    """`attempts`: answers in one conversation; 3 unless given, and without limit (0) with `preset=userrl`. `data`: the
+    """A hidden rule of four numbers: the agent tries numbers, and says what a test case comes to.
+
+    `attempts`: answers in one conversation; 3 unless given, and without limit (0) with `preset=userrl`. `data`: the
     folder with UserRL's functions.json, for its parquet rows."""
 
     name = "function"

@@ -94,11 +94,11 @@ def test_what_was_asked_is_no_guess() -> None:
 
 
 def test_long_answers_are_read_in_no_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for words in ("a" * 60_000, "a" * 19_000, "1." * 9_000, "1 " * 9_000, "@" * 19_000, "ana " * 4_000, "(" * 19_000):
         for answer in (["x@y.z", "2027-01-27", "7", "826-555-0150", "14:00"], ["x@y.z"], ["826-555-0150"], ["7"]):
             is_answered(answer, words)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize("value", ["2026-02-30", "25:99", "2026-13-45", "", "--"])

@@ -61,9 +61,9 @@ def test_hostile_arguments_of_a_direct_call_are_answered_with_text(value: Any) -
 def test_a_long_query_takes_no_longer() -> None:
     office = companies.company(Spec())
     for query in ("a " * 100_000, "e a t " * 50_000, " ".join(map(str, range(20_000)))):
-        started = time.perf_counter()
+        started = time.process_time()
         office.call("email_search_emails", {"query": query})
-        assert time.perf_counter() - started < 0.25
+        assert time.process_time() - started < 0.25
 
 
 def test_a_conversation_that_looks_up_everything_again_and_again_is_told_to_stop() -> None:

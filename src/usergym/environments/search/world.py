@@ -24,7 +24,9 @@ SERVICE = "search"
 
 
 class Search(Gym):
-    """`engine`: bm25 searches a generated world, or the articles in `corpus` (a folder, or JSONL with title and text);
+    """Questions about a world that no model has memorised, and a search over its articles.
+
+    `engine`: bm25 searches a generated world, or the articles in `corpus` (a folder, or JSONL with title and text);
     serper and searxng search the web, at `base_url` if given, and `cache` is a file that keeps what they found.
     `questions`: JSONL with id, question and answer, which are the tasks then. `searches`, `answers`: how many may be
     made (0 answers: no limit); `results`: how many a search shows. `judge`: whether a model is asked about answers that

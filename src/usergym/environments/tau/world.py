@@ -30,7 +30,9 @@ SORRY = "I am sorry, I cannot do that: the rules do not allow it."
 
 
 class Tau(Gym):
-    """`domain`: retail, airline or both in turn. `data`: a folder with published databases, policies and tasks, whose
+    """Customer service by a written policy, with tools over a database: a shop, or an airline.
+
+    `domain`: retail, airline or both in turn. `data`: a folder with published databases, policies and tasks, whose
     tasks take the place of our own. `preset`: whose rewards count; the others are recorded with weight 0. `judge`:
     who says whether a refusal was told. `max_steps`: the agent's replies in one conversation."""
 

@@ -26,7 +26,9 @@ SAME: dict[str, Any] = {
 
 
 class Telepathy(Gym):
-    """`attempts`: answers in one conversation; 3 unless given, and without limit (0) with `preset=userrl`. `judge`:
+    """Twenty questions: the user thinks of something, and the agent finds out what.
+
+    `attempts`: answers in one conversation; 3 unless given, and without limit (0) with `preset=userrl`. `judge`:
     an answer is compared with the names of the thing by rules, or by a model where the rules say no. `data`: the
     folder with UserRL's all_entities_refined.json, for parquet rows that do not tell the thing themselves."""
 

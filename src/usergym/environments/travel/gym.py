@@ -25,7 +25,9 @@ MAX_STEPS = 20
 
 
 class Travel(Gym):
-    """`level`: how many aspects, and how many preferences each. `rewards`: which of UserRL's three reward tables its
+    """A trip to plan: wishes that the user only hints at, a search, and one best choice of each kind.
+
+    `level`: how many aspects, and how many preferences each. `rewards`: which of UserRL's three reward tables its
     scale has. `judge`: what the agent says and searches is understood by rules, or by a model. `data`: a folder with
     UserRL's travel files, for its rows."""
 

@@ -26,7 +26,9 @@ SOLVED = {"usergym": 0.9, "userrl": 1.0}
 
 
 class Turtle(Gym):
-    """`judge`: versions of the story are judged by rules, or by the model that is seated as judge. `answers`: how many
+    """A strange short story: yes-or-no questions find out what happened.
+
+    `judge`: versions of the story are judged by rules, or by the model that is seated as judge. `answers`: how many
     versions may be handed in; 0 is no limit. `data`: a folder or file with UserRL's stories, which are the tasks then,
     or those that rows name."""
 
