@@ -24,6 +24,10 @@ MAX_STEPS = 16
 """Replies of the agent in one conversation, as UserRL trains and evaluates."""
 
 
+LONGEST = 8_000
+"""Characters of one act."""
+
+
 class _Interact(msgspec.Struct, forbid_unknown_fields=False):
     choice: str
     content: str | int | float | dict[str, Any] | list[Any] | None = ""
@@ -88,8 +92,12 @@ class GymWorld(World):
         return super().tools(speaker)
 
     async def call(self, speaker: Speaker, call: ToolCall) -> str:
-        if speaker != "assistant" or call.name != INTERACT or self.gym.actions != "interact":
+        if len(call.arguments) > 4 * LONGEST:
+            return f"Error: {len(call.arguments):,} characters of arguments are too many; give at most {LONGEST:,}."
+        if speaker != "assistant" or self.gym.actions != "interact":
             return await super().call(speaker, call)
+        if call.name != INTERACT:
+            return f"Error: no tool named {call.name[:80]!r}. Tools: {INTERACT}."
         offered = (*self.choices, "finish")
         try:
             given = _interact.decode(call.arguments or "{}")
@@ -102,6 +110,8 @@ class GymWorld(World):
         words = (
             content if isinstance(content, str) else "" if content is None else msgspec.json.encode(content).decode()
         )
+        if len(words) > LONGEST:
+            return f"Error: content has {len(words):,} characters; give at most {LONGEST:,}."
         words = words.strip().removeprefix(f"[{choice}]").strip()
         if choice == "finish":
             return await self.give_up()

@@ -13,6 +13,7 @@ from usergym.environments.base import Environment, JudgedInGroups
 from usergym.evaluation.leakage import secrets_of
 from usergym.rollouts.engine import Cast, Limits, Seating, begin, play, seat_idle, seat_oracle
 from usergym.types import Message, Seat, Task, Tool, ToolCall, Trajectory, Turn
+from usergym.users.base import Participant
 
 LIMITS = Limits(replies=60, turns=400)
 TASKS = 12
@@ -123,6 +124,30 @@ def an_idle_agent_never_earns(environment: Environment) -> None:
         trajectory = _played(environment, task, seat_idle)
         _kept(trajectory.error is None, f"task {task.id} failed: {trajectory.error}")
         _kept(trajectory.reward() == 0.0, f"task {task.id} gave {trajectory.reward()}: {trajectory.rewards}")
+
+
+class _Eager:
+    """Plays as the oracle does, and makes every call five times in one turn."""
+
+    def __init__(self, oracle: Participant) -> None:
+        self.oracle = oracle
+        self.seat = oracle.seat
+
+    async def speak(self, view: Sequence[Message]) -> Turn:
+        turn = await self.oracle.speak(view)
+        calls = turn.message.tool_calls
+        again = tuple(
+            msgspec.structs.replace(call, id=f"{call.id}_{n}") if n else call for n in range(5) for call in calls
+        )
+        return msgspec.structs.replace(turn, message=msgspec.structs.replace(turn.message, tool_calls=again))
+
+
+def many_calls_in_one_turn_earn_no_more_than_the_maximum(environment: Environment) -> None:
+    for task in _tasks(environment):
+        trajectory = _played(environment, task, lambda world, seed: _Eager(world.oracle()))
+        _kept(trajectory.error is None, f"task {task.id} failed: {trajectory.error}")
+        earned = trajectory.reward()
+        _kept(earned is not None and 0 <= earned <= 1 + 1e-9, f"task {task.id} gave {earned}: {trajectory.rewards}")
 
 
 class _CutOff:
@@ -283,6 +308,7 @@ PROMISES: tuple[Promise, ...] = (
     tasks_survive_a_file,
     the_oracle_earns_the_maximum,
     an_idle_agent_never_earns,
+    many_calls_in_one_turn_earn_no_more_than_the_maximum,
     an_agent_that_is_cut_off_at_once_earns_nothing_and_is_scored,
     wrong_tool_calls_are_answered_with_text,
     nothing_but_what_was_said_reaches_the_agent,

@@ -14,6 +14,7 @@ from usergym.models.base import Model, ModelError
 from usergym.types import OTHER, Failure, Message, Reward, Sampling, Seat, Speaker, Task, Trajectory, Turn, stable_hash
 from usergym.users.base import ModelParticipant, Participant, SimulatorError
 
+OVER = "Error: the conversation is over."
 ONE_AT_A_TIME = "Not delivered: only one message a turn reaches the other side. Send this one in your next turn."
 
 
@@ -222,7 +223,8 @@ class _Conversation:
         place = len(self.trajectory.turns) - 1
         passed = False
         for call in turn.message.tool_calls:
-            result = await self.world.call(turn.speaker, call)
+            # Calls beside the one that ended the conversation come too late: they must not act, nor earn.
+            result = OVER if self.world.stop else await self.world.call(turn.speaker, call)
             if isinstance(result, Say):
                 if not passed:
                     passed = True
