@@ -44,12 +44,21 @@ def test_a_new_environment_works_as_it_is_written(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("a-b", "no name in Python"), ("class", "no name"), ("json.mine", "installed"), ("lamp", "exists")],
+    [
+        ("a-b", "no name in Python"),
+        ("class", "no name"),
+        ("json.mine", "installed"),
+        ("lamp", "exists"),
+        ("", "the name is empty"),
+        ("__init__", "a meaning of its own"),
+        ("own.__main__", "a meaning of its own"),
+    ],
 )
 def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / "gyms").mkdir()
     (tmp_path / "gyms/lamp.py").write_text("mine = True\n")
     assert told in usergym(tmp_path, "envs", "new", name, fails=True).stderr
+    assert [path.name for path in tmp_path.rglob("*.py")] == ["lamp.py"]
     assert (tmp_path / "gyms/lamp.py").read_text() == "mine = True\n"
 
 
@@ -59,6 +68,8 @@ def test_the_leakage_check_tells_what_it_compared(tmp_path: Path) -> None:
         assert each["leaks"] == []
         assert each["tasks"] == {"train": 40, "validation": 40, "test": 40}
         assert each["keys"]["group"]["test"] > 10
+        named = {"content", "secret"} - each["keys"].keys()
+        assert len(each["not_compared"]) == len(named)
 
 
 LEAKY = '''
@@ -87,6 +98,8 @@ def test_a_leak_is_listed_and_fails(tmp_path: Path) -> None:
     (tmp_path / "own/leaky.py").write_text(LEAKY)
     done = usergym(tmp_path, "envs", "check", "own.leaky", "--leakage", fails=True)
     assert "task of validation task validation-0 is in train-0" in done.stdout
+    for kind in ("content: ", "hidden texts: "):
+        assert f"not compared: {kind}" in done.stdout
 
 
 def test_tasks_of_several_environments_are_merged_with_caps_and_read_again(tmp_path: Path) -> None:

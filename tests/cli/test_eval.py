@@ -71,8 +71,55 @@ def test_the_same_command_again_plays_nothing_and_tells_the_same(evaluated: tupl
     told = json.loads(usergym(folder, "eval", *arguments, "--passes", 2, "--out", "both", "--json").stdout)
     assert before == {path: path.read_bytes() for path in folder.rglob("trajectories.jsonl")}
     assert len(told["scores"]) == 6
-    done = usergym(folder, "eval", *arguments, "--seed", 3, "--out", "both", fails=True)
+    done = usergym(folder, "eval", *arguments, "--passes", 2, "--seed", 3, "--out", "both", fails=True)
     assert "seed was 0, now 3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (("--envs", "turtle", "--model", "oracle", "--limit", 5, "--passes", 2), "--envs was also function"),
+        (("--envs", "all", "--model", "oracle", "--passes", 2), "--model was also idle"),
+        (("--model", "oracle", "idle", "--limit", 5), "--passes was 2, now 1"),
+        (("--model", "oracle", "idle", "--limit", 4, "--passes", 2), "--limit was 5, now 4"),
+        (("--model", "oracle", "idle", "--limit", 5, "--passes", 2, "--data", "x"), "--data was None, now x"),
+        (("--envs", "turtle", "--model", "oracle", "--limit", 5, "--fresh"), "--envs was also function"),
+    ],
+)
+def test_an_evaluation_of_less_or_of_other_things_under_the_same_name_is_refused(
+    evaluated: tuple[Path, str], other: tuple[object, ...], told: str
+) -> None:
+    folder, _ = evaluated
+    kept = ("metrics.json", "report.html", "conversations.parquet")
+    before = [(folder / "runs/both" / name).read_bytes() for name in kept]
+    envs = () if "--envs" in other else ("--envs", "calendar:level=easy,function", "workplace")
+    done = usergym(folder, "eval", *envs, *other, "--out", "both", fails=True)
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert before == [(folder / "runs/both" / name).read_bytes() for name in kept]
+    assert not (folder / "runs/both/oracle/turtle").exists()
+
+
+def test_more_under_the_same_name_is_added(tmp_path: Path) -> None:
+    usergym(tmp_path, "eval", "--envs", "function", "--model", "oracle", "--limit", 2, "--out", "e")
+    more = ("--envs", "function,calendar", "--model", "oracle", "idle", "--limit", 3, "--passes", 2, "--out", "e")
+    told = json.loads(usergym(tmp_path, "eval", *more, "--json").stdout)
+    assert [(each["tasks"], each["conversations"]) for each in told["scores"]] == [(3, 6)] * 4
+    assert json.loads((tmp_path / "runs/e/metrics.json").read_text())["scores"] == told["scores"]
+
+
+def test_what_has_no_name_is_named_after_its_models_and_environments(tmp_path: Path) -> None:
+    for envs in ("function", "turtle", "userrl"):
+        usergym(tmp_path, "eval", "--envs", envs, "--model", "oracle", "--limit", 1)
+    names = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert names == {"eval-oracle-function", "eval-oracle-turtle", "eval-oracle-userrl"}
+
+
+@pytest.mark.parametrize("flag", ["--passes", "--limit", "--max-replies", "--max-seconds"])
+def test_a_number_that_cannot_be_is_a_wrong_flag_whatever_the_flag(tmp_path: Path, flag: str) -> None:
+    done = usergym(tmp_path, "eval", "--envs", "function", "--model", "oracle", flag, 0, fails=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {flag} is 0")
 
 
 def test_two_runs_are_compared_task_by_task(evaluated: tuple[Path, str]) -> None:

@@ -26,7 +26,8 @@ def envs_check(
     """Check environments: all promises (as `usergym test-env`), or with --leakage that splits share nothing.
 
     Tasks of every split are generated, and those of validation and test compared with those of training: groups, whole
-    tasks, what the environment calls content, and hidden texts. What is shared is listed, and the exit status is 1.
+    tasks, what the environment calls content, and hidden texts. What is shared is listed, and the exit status is 1;
+    what could not be compared is told.
 
     Examples:
 
@@ -70,6 +71,8 @@ def _show(found: Audit) -> None:
         told = f"[red]{shared:,}[/]" if shared else "[green]0[/]"
         table.add_row(f"different {kind}s", *(f"{sizes[split]:,}" for split in SPLITS), told)
     console.print(table)
+    for each in found.not_compared:
+        console.print(f"not compared: {each}", style="yellow", markup=False, soft_wrap=True)
     for split, count in found.tasks.items():
         if not count:
             console.print(f"{split} has no tasks", style="red")

@@ -32,10 +32,14 @@ def envs_new(name: str, /, *, json: Json = False) -> None:
     json
         Print one JSON object.
     """
+    if not name.strip():
+        raise ValueError("the name is empty; give one, such as lamp or my_company.support_desk")
     module = name if "." in name else f"{FOLDER}.{name}"
     parts = module.split(".")
     if wrong := [part for part in parts if not part.isidentifier() or keyword.iskeyword(part)]:
         raise ValueError(f"{name}: {wrong[0]!r} is no name in Python; give letters, digits and underscores")
+    if taken := [part for part in parts if re.fullmatch(r"__\w*__", part)]:
+        raise ValueError(f"{name}: {taken[0]!r} has a meaning of its own in Python; give another name, such as lamp")
     source = Path(*parts).with_suffix(".py")
     test = Path(f"test_{parts[-1]}.py")
     _refuse_taken(parts[0])

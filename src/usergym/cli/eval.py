@@ -8,12 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from usergym.cli.errors import told_in_one_line
-from usergym.cli.eval_runs import slug
+from usergym.cli.eval_runs import TASKS, refuse_other, slug
 from usergym.cli.eval_tables import Shown, show, write
 from usergym.cli.models import PLAYED, Models, resolved
 from usergym.cli.options import ModelOptions, RunOptions, above_zero, at_least, identity
@@ -30,13 +30,14 @@ from usergym.models.base import StopRun
 from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast, Limits, seat_oracle
 from usergym.rollouts.store import Store
-from usergym.types import Sampling, Task
-
-TASKS = 100
-"""Of each environment, unless --limit says otherwise; their own tasks may not end."""
+from usergym.types import Sampling, Task, stable_hash
 
 eval = App(name="eval", help="Evaluate models over several environments; `usergym eval compare` compares two runs.")
 eval.command("usergym.cli.eval_compare:eval_compare", name="compare", help="Compare two runs, task by task.")
+
+
+LONGEST_NAME = 60
+"""Characters that the environments take in a folder's name."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Asked:
     skipped: Skipped | None
     """Takes bad rows; None: the first one ends the run."""
 
+    def settings(self) -> dict[str, Any]:
+        """What may grow under the same name."""
+        return {"data": str(self.data), "passes": self.passes, "limit": self.limit}
+
     def tasks(self, entry: Entry, environment: Environment, seed: int) -> Iterator[Task]:
         if self.data:
             file = data_file(self.data, entry.name, self.split)
@@ -66,7 +71,6 @@ class Asked:
 
 
 @eval.default
-@told_in_one_line
 def evaluate(
     *,
     envs: Annotated[tuple[str, ...], Parameter(name=["--envs", "--env"], negative="", consume_multiple=True)] = (
@@ -86,7 +90,7 @@ def evaluate(
     samples: int = 20,
     run: Annotated[RunOptions, Parameter(name="*", group="Run")] = RunOptions(),
     models: Annotated[ModelOptions, Parameter(name="*", group="Models")] = ModelOptions(),
-) -> int | None:
+) -> None:
     """Evaluate models over several environments.
 
     One folder with a run for each model and environment, a table, metrics.json, a file of one row per conversation,
@@ -150,21 +154,37 @@ def evaluate(
         judge_model,
         Skipped() if skip_bad else None,
     )
+    _evaluate(asked, run, models, samples, beside is not None)
+
+
+@told_in_one_line
+def _evaluate(asked: Asked, run: RunOptions, models: ModelOptions, samples: int, beside: bool) -> int | None:
     if run.plan:
         _plan(asked, run, Models(models))
         return None
-    folder = run.folder(f"eval-{'+'.join(slug(name.rsplit('/', 1)[-1]) for name in model)}")
+    names = [slug(name.rsplit("/", 1)[-1]) for name in asked.models]
+    folder = run.folder(f"eval-{'+'.join(names)}-{_told(asked.envs)}")
+    refuse_other(folder, asked.models, [entry.name for entry in asked.envs], asked.settings(), not run.resume)
     connected = Models(models)
     jobs = _jobs(asked, connected, models, run, folder)
     started = time.monotonic()
     _play(jobs, connected, asked, run)
     parts = [(job.model, job.env, job.store.folder) for job in jobs]
-    shown = Shown.of(folder, parts, model, time.monotonic() - started, beside=beside is not None)
+    shown = Shown.of(folder, parts, asked.models, time.monotonic() - started, beside=beside)
     write(shown, samples)
     if asked.skipped:
         show_skipped(asked.skipped, run.json)
     show(shown, run.json)
     return 0 if any(scores.scored for scores in shown.scores) else 1
+
+
+def _told(envs: Sequence[Entry]) -> str:
+    """Environments as a part of a folder's name."""
+    for group in ("all", "userrl"):
+        if list(envs) == entries([group]):
+            return group
+    names = "+".join(entry.name for entry in envs)
+    return names if len(names) <= LONGEST_NAME else f"{len(envs)}-{stable_hash(names):016x}"
 
 
 def _jobs(asked: Asked, connected: Models, options: ModelOptions, run: RunOptions, folder: Path) -> list[Job]:
@@ -199,7 +219,7 @@ def _jobs(asked: Asked, connected: Models, options: ModelOptions, run: RunOption
                     max_replies=replies,
                     seed=run.seed,
                 ),
-                {"data": str(asked.data), "passes": asked.passes, "limit": asked.limit, "model": name},
+                {**asked.settings(), "model": name},
                 fresh=not run.resume,
             )
             environment.folder = store.folder

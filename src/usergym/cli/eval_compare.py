@@ -26,7 +26,7 @@ def eval_compare(
 
     Examples:
 
-        usergym eval compare runs/eval-oracle+idle/oracle runs/eval-oracle+idle/idle
+        usergym eval compare runs/eval-oracle+idle-all/oracle runs/eval-oracle+idle-all/idle
         usergym eval compare before after --metric success
 
     Parameters

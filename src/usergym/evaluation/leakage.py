@@ -47,6 +47,14 @@ class Audit(Record, frozen=True, omit_defaults=False):
     keys: dict[str, dict[str, int]]
     """Different keys by kind and split: how much was compared."""
     leaks: tuple[Leak, ...]
+    not_compared: tuple[str, ...] = ()
+    """Kinds of which no task has any, and why that may be."""
+
+
+NO_KEYS = {
+    "content": "content: the environment has no content_keys(task), or it names none",
+    "secret": f"hidden texts: its worlds have no secrets(), or none of {SHORT} characters or more",
+}
 
 
 def audit(environment: Environment, tasks: int = 300, seed: int = 0) -> Audit:
@@ -74,7 +82,8 @@ def audit(environment: Environment, tasks: int = 300, seed: int = 0) -> Audit:
         if kind != "secret" or len({each.group for each in found}) <= shared:
             leaks.append(Leak(kind, key[:200], split, task.id, found[0].id))
     sizes = {kind: {split: len(found) for split, found in by_split.items()} for kind, by_split in keys.items()}
-    return Audit(environment.name, counts, sizes, tuple(leaks))
+    missing = tuple(why for kind, why in NO_KEYS.items() if kind not in keys)
+    return Audit(environment.name, counts, sizes, tuple(leaks), missing)
 
 
 def keys_of(environment: Environment, task: Task) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -100,6 +101,49 @@ def test_asking_everything_in_one_shotgun_question_is_worse_than_one_by_one() ->
     assert at_once.stop == pairs.stop == "all_known"
     assert at_once.reward() == pytest.approx(0.6)
     assert pairs.reward() == pytest.approx(5 / 6 * 0.8 + 1 / 6)
+
+
+def keywords(split: str) -> dict[str, list[str]]:
+    """What an agent learns by heart from a split: descriptions and words of its details, the commonest first."""
+    tasks = list(itertools.islice(Intention().tasks(split, 1), 400))
+    details = [detail for task in tasks for detail in task.data["details"]]
+    found = Counter(detail["description"] for detail in details), Counter(w for d in details for w in d["words"])
+    return {
+        name: [word for word, _ in each.most_common()] for name, each in zip(("about", "words"), found, strict=True)
+    }
+
+
+@pytest.mark.parametrize("known", ["about", "words"])
+@pytest.mark.parametrize("shape", ["What about {}?", "Do you have wishes on {}?", "Tell me about {}."])
+def test_fixed_keyword_lists_earn_next_to_nothing_on_the_test_split(known: str, shape: str) -> None:
+    gym, listed = Intention(max_steps=16), keywords("train")[known]
+    for separator in (", ", " ", " and the "):
+        messages = [shape.format(separator.join(listed[place::16])) for place in range(16)]
+        tasks = itertools.islice(gym.tasks("test", 2), 12)
+        rewards = [talk(gym, messages, task=task).reward() or 0.0 for task in tasks]
+        assert sum(rewards) / len(rewards) < 0.1
+
+
+def test_bare_cues_and_bare_nouns_are_answered_with_one_thing_at_a_time() -> None:
+    cues = ("how long", "how much", "how many", "how often", "when", "where", "who", "how old", "how big", "by when")
+    nouns = ", ".join(keywords("train")["words"][:19])
+    for message in (f"{', '.join(cues)}?", " ".join(f"{cue}?" for cue in cues), f"What about {nouns}?"):
+        done = talk(Intention(), [message])
+        assert done.reward() == 0.0
+        (answer,) = answers(done)
+        assert "one thing at a time" in answer.lower()
+
+
+def test_a_wish_is_voiced_so_that_it_says_what_is_to_be_avoided() -> None:
+    tasks = itertools.islice(Intention().tasks(None, 3), 600)
+    (task, *_) = (
+        task
+        for task in tasks
+        for detail in task.data["details"]
+        if detail["description"] == "principles" and "oil" in detail["preference"]
+    )
+    done = talk(Intention(), ["Do ethical investments matter to you?"], task=task)
+    assert "nothing that has to do with oil" in answers(done)[0].lower()
 
 
 def test_a_question_stuffed_with_every_word_of_a_generated_task_pays_less_than_its_best_detail_alone() -> None:

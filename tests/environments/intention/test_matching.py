@@ -121,6 +121,63 @@ def test_an_everyday_question_asks_for_its_detail_and_no_other(key: str) -> None
         assert [matcher.asked(question) for question in EVERYDAY[key]] == [(place,) for place in range(6)]
 
 
+HONEST = {
+    "film-night": {
+        "Are you watching alone, or will anybody else be there?": 0,
+        "What sort of film are you in the mood for?": 1,
+        "What kind of film do you feel like?": 1,
+        "What type of movie would you like?": 1,
+        "Which genres do you enjoy, for example comedy, horror, action or drama?": 1,
+        "Could you tell me which streaming services you have, please?": 2,
+        "Sounds fun! To find one that fits: how long should it be?": 3,
+        "Any preferences on when it was made?": 4,
+        "Would you mind reading subtitles?": 5,
+    },
+    "investment": {
+        "Roughly how much money are you thinking of putting in?": 0,
+        "How comfortable are you with risk, that is with losing some of it?": 2,
+        "Do ethical investments matter to you?": 5,
+    },
+}
+
+
+@pytest.mark.parametrize("key", HONEST)
+def test_several_honest_wordings_ask_for_their_detail(key: str) -> None:
+    (template,) = (each for each in templates() if each.key == key)
+    details = [
+        Detail(about, importance, inquiry, (offered,), offered, tuple(known.split("; ")))
+        for importance, about, inquiry, known, offered in template.details
+    ]
+    for says in template.says:
+        matcher = Matcher(says, details)
+        assert {question: matcher.asked(question) for question in HONEST[key]} == {
+            question: (place,) for question, place in HONEST[key].items()
+        }
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "What about cost, people, colours, pets?",
+        "What about the people in the cost of the colour of the pet of the deadline of the room?",
+        "What about people cost colour pet deadline?",
+        "How long, how much, how many, when, where, who?",
+        "How many people? Which colour? Which pets? By what deadline?",
+        "Let me know the number of people, the deadline, the colour and the pets.",
+    ],
+)
+def test_a_message_on_too_many_subjects_asks_for_nothing_even_where_it_hits_one(message: str) -> None:
+    matcher = Matcher("Find a recipe for tacos.", TACOS)
+    assert matcher.asked(message) == ()
+    assert matcher.is_too_much(message)
+    assert not matcher.is_too_much("How many people eat and how much time is there?")
+
+
+@pytest.mark.parametrize("message", ["People?", "The people?", "How long?", "People servings time?"])
+def test_words_that_have_not_the_form_of_a_question_ask_for_nothing(message: str) -> None:
+    assert Matcher("Find a recipe for tacos.", TACOS).asked(message) == ()
+
+
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason="the peer's data is not here")
 def test_nineteen_of_twenty_published_inquiries_ask_for_their_detail_and_no_other() -> None:
     found = {"inquiry": 0, "description": 0}

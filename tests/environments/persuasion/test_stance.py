@@ -39,6 +39,13 @@ def test_every_point_is_recognised_as_itself_and_as_nothing_else_first(claim: Cl
 @pytest.mark.parametrize(
     ("place", "key", "said"),
     [
+        (3, "email-ban-evening", "Firms with customers in other time zones cannot stop at six."),
+        (3, "email-ban-evening", "Companies that have clients overseas need to reach them when it is evening here."),
+        (
+            4,
+            "email-ban-evening",
+            "If something breaks at night, waiting until morning would be an emergency for us all.",
+        ),
         (0, "late-school-start", "A lot of them would just stay up later with their phone, so nothing is won."),
         (2, "late-school-start", "Mothers and fathers with early jobs would need childcare before their commute."),
         (2, "cash", "When there is a blackout, or an attack on the network, cards are useless."),

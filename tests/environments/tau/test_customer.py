@@ -17,6 +17,16 @@ RETURN = Wish(
         "arguments": {"order_id": "#W2222222", "item_ids": ["1234567890"], "payment_method_id": "gift_card_1"},
     },
 )
+EXCHANGE = Wish(
+    "exchange the Mug (size S) from my order #W2222222 for size M",
+    {
+        "name": "exchange_delivered_order_items",
+        "arguments": {"order_id": "#W2222222", "item_ids": ["1234567890"], "new_item_ids": ["1234567891"]},
+    },
+)
+COMPENSATION = Wish(
+    "get something for the delay", {"name": "send_certificate", "arguments": {"user_id": "ana_1", "amount": 50}}
+)
 QUESTION = Wish("know what I paid for my order #W3333333", outputs=("1250.50",))
 FORBIDDEN = Wish("cancel my order #W4444444: I found it cheaper")
 WHO = "My name is Ana Ruiz, my zip code is 12345 and my email address is ana@example.com."
@@ -76,6 +86,30 @@ def test_a_proposal_must_fit_in_what_it_names(proposal: str, fit: bool) -> None:
     assert fits(proposal, RETURN.call) is fit
 
 
+SENSIBLE = "I can do that: the change you described, with the details you gave me. Is it OK to continue? (yes/no)"
+
+
+@pytest.mark.parametrize("wish", [CANCEL, RETURN, EXCHANGE, COMPENSATION])
+def test_it_says_yes_to_what_it_described_in_whatever_words(wish: Wish) -> None:
+    assert talk([wish], SENSIBLE)[-1] == ("Yes, please.", False)
+    assert talk([wish], "Shall I do as you asked and book a flight?")[-1][0].startswith("No.")
+
+
+@pytest.mark.parametrize(
+    ("proposal", "fit"),
+    [
+        ("I will see to item 1234567890 of #W2222222. Yes?", True),
+        ("I will change item 1234567890 to 1234567891. Yes?", True),
+        ("I will change your address. Yes?", False),
+        ("I will change what you described in #W9999999. Yes?", False),
+        ("I will cancel #W2222222 as you asked. Yes?", False),
+    ],
+)
+def test_what_names_the_wish_fits_and_what_names_another_does_not(proposal: str, fit: bool) -> None:
+    assert EXCHANGE.call
+    assert fits(proposal, EXCHANGE.call) is fit
+
+
 def test_it_tells_the_next_wish_when_one_is_done_and_leaves_after_the_last() -> None:
     said = talk([CANCEL, RETURN], "The order has been cancelled. Anything else?", "The return has been requested.")
     assert said[1] == (f"Thank you. Something else: I would like to {RETURN.say}.", False)
@@ -130,6 +164,12 @@ def test_refusals_are_told_from_questions(text: str, refuses: bool) -> None:
         ("Camera, at 481.5", "camera", True),
         ("943 maple drive, Suite 356", "943 Maple Drive", True),
         ("10 " * 800, "10", False),
+        (" ".join(map(str, range(5, 17))), "10", True),
+        (" ".join(map(str, range(5, 18))), "10", False),
+        (", ".join(map(str, range(5, 18))), "10", False),
+        (" ".join(f"{n}.5" for n in range(13)), "5.5", False),
+        (" ".join(f"{n}.5" for n in range(13)), "cotton", False),
+        (" ".join(f"{n}.5" for n in range(13)) + " for 10", "10", True),
     ],
 )
 def test_an_output_is_told_as_a_word_of_its_own(text: str, output: str, told: bool) -> None:

@@ -12,7 +12,7 @@ from usergym.environments import load
 from usergym.environments._gym import INTERACT
 from usergym.models.fake import FakeModel
 from usergym.rollouts.engine import Cast, begin, play, seat_idle, seat_oracle
-from usergym.types import ToolCall
+from usergym.types import Task, ToolCall
 
 
 @pytest.mark.parametrize("actions", ["native", "interact"])
@@ -155,5 +155,31 @@ def test_keyword_stuffing_tells_nothing() -> None:
     every = " ".join(str(number) for number in range(20_000))
     trajectory = played(environment, task, script(every))
     assert (score(trajectory), score(trajectory, "tau")) == (0.0, 1.0)
-    assert score(played(environment, task, script(f"You paid {task.data['outputs'][0]} dollars."))) == 1.0
-    assert score(played(environment, task, script(f"You paid 1{task.data['outputs'][0]}7 dollars."))) == 0.0
+    look = looks_up(task)
+    assert score(played(environment, task, script(look, f"You paid {task.data['outputs'][0]} dollars."))) == 1.0
+    assert score(played(environment, task, script(look, f"You paid 1{task.data['outputs'][0]}7 dollars."))) == 0.0
+
+
+def looks_up(task: Task) -> tuple[str, str]:
+    return "get_user_details", json.dumps({"user_id": task.data["user_id"]})
+
+
+def test_an_answer_without_looking_the_customer_up_earns_nothing() -> None:
+    environment, task = own("tau:domain=airline", "tell")
+    blind = played(environment, task, script(f"You paid {task.data['outputs'][0]} dollars."))
+    assert (score(blind), score(blind, "tau")) == (0.0, 1.0)
+
+
+def test_number_dumps_tell_nothing() -> None:
+    """Neither many numbers in a message nor few in each of many; the published rule, in its preset, still pays."""
+    environment, task = own("tau:domain=airline", "tell")
+    answer = int(task.data["outputs"][0])
+    for many, messages in ((250, 3), (12, 28)):
+        first = answer - many * messages + 1
+        dumps = [
+            "Is it " + " ".join(str(first + many * place + n) for n in range(many)) + "?" for place in range(messages)
+        ]
+        trajectory = played(environment, task, script(looks_up(task), *dumps))
+        assert (score(trajectory), score(trajectory, "tau")) == (0.0, 1.0)
+    few = f"Flights on 2024-05-{answer % 20 + 10} at 06:30, 2 bags, item 1234567890, 181.50 each: {answer} in all."
+    assert score(played(environment, task, script(looks_up(task), few))) == 1.0

@@ -101,6 +101,8 @@ class IntentionWorld(GymWorld):
             return "unjudged"
         if not questions(self.latest):
             return "no_question"
+        if self.judge == "rules" and self.matcher.is_too_much(self.latest):
+            return "too_much"
         return "vague" if is_vague(self.latest) else "no_preference"
 
     def secrets(self) -> Sequence[str]:

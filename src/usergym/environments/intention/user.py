@@ -30,7 +30,7 @@ class Asked(Protocol):
 
     @property
     def manner(self) -> str:
-        """If it asks about none: `vague`, `no_preference`, `no_question` or `unjudged`."""
+        """If it asks about none: `vague`, `too_much`, `no_preference`, `no_question` or `unjudged`."""
         ...
 
 

@@ -18,6 +18,13 @@ _VERBS = {
     "book": re.compile(r"\bbook", re.IGNORECASE),
     "compensate": re.compile(r"\bcertificate|\bcompensat|\bvoucher", re.IGNORECASE),
 }
+_YOURS = re.compile(
+    r"\b(?:what|as|that|which|change|changes|request|everything|it) you(?:'ve| have)? (?:just )?"
+    r"(?:describ|ask|want|request|told|said|mention|need|wish|named)|\byour (?:wish|request)\b"
+    r"|\b(?:described|requested|asked for) by you\b",
+    re.IGNORECASE,
+)
+"""Words for the wish as the customer told it. "Change" is such a word too: it may be said of anything."""
 _WANTED = {
     "cancel_pending_order": ("cancel",),
     "cancel_reservation": ("cancel",),
@@ -35,16 +42,19 @@ def generic(text: str) -> bool:
 
 
 def fits(text: str, call: Mapping[str, Any]) -> bool:
-    """Whether a message proposes this call: a word for what it does, and no order, item, payment method or
-    reservation that the call does not name where it names one."""
-    if not any(_VERBS[verb].search(text) for verb in _WANTED.get(call["name"], ("change",))):
-        return False
+    """Whether a message proposes this call: a word for what it does, or no word for anything else and the wish itself
+    ("the change you described", or an id of the call's); and no order, item, payment method or reservation that the
+    call does not name where it names one."""
     named = " ".join(_texts(call["arguments"]))
+    known = False
     for pattern in _IDS.values():
-        wanted = set(pattern.findall(named))
-        if wanted and not set(pattern.findall(text)) <= wanted:
+        wanted, told = set(pattern.findall(named)), set(pattern.findall(text))
+        if wanted and not told <= wanted:
             return False
-    return True
+        known |= bool(told & wanted)
+    wants = _WANTED.get(call["name"], ("change",))
+    verbs = {verb for verb, pattern in _VERBS.items() if pattern.search(text)}
+    return not verbs.isdisjoint(wants) or (verbs <= {"change"} and (known or bool(_YOURS.search(text))))
 
 
 def _texts(value: Any) -> Iterator[str]:

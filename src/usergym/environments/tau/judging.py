@@ -37,13 +37,15 @@ def by_rules(domain: Domain, task: Mapping[str, Any], desk: Desk, heard: Heard) 
     if not desk.same_as(domain.gold(task)):
         return Verdict(0.0, "the database is not as it should be")
     for output in task.get("outputs") or ():
-        if not any(words.tells(text, output) for text in heard.said):
+        if not words.told(heard.said, output):
             return Verdict(0.0, f"{output} was not told")
     wanted = outcome(domain, task)
-    if wanted in ("change", "tell"):
+    if wanted == "change":
         return Verdict(1.0, "as it should be")
     if not heard.met:
         return Verdict(0.0, "the customer was not looked up")
+    if wanted == "tell":
+        return Verdict(1.0, "as it should be")
     if heard.transferred:
         return Verdict(0.0, "handed over what had to be refused") if wanted == "refuse" else Verdict(1.0, "handed over")
     if wanted == "transfer":

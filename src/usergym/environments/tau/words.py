@@ -1,10 +1,15 @@
 """What an agent's words are, by rules: a request for a yes, a refusal, a question who the customer is, an ending."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 LONGEST_ANSWER = 1500
 """Characters. What is told in a longer message was listed, not told."""
+MOST_NUMBERS = 12
+"""Different numbers like the one that is told (long ones, decimals, whole ones) that a message may hold."""
+MOST_GUESSES = 60
+"""And that all messages together may, up to the one that tells it."""
 
 _CONFIRM = re.compile(
     r"\b(confirm|is that correct|is this correct|is that right|shall i|should i|may i|would you like me to|"
@@ -57,12 +62,52 @@ def closes(text: str) -> bool:
     return bool(_CLOSE.search(text))
 
 
+def told(said: Sequence[str], output: str) -> bool:
+    """Whether one of these messages tells a required output, and it was not found by trying many."""
+    tried: set[str] = set()
+    for text in said:
+        tried |= _rivals(text, output)
+        if tells(text, output):
+            return len(tried) <= MOST_GUESSES
+    return False
+
+
 def tells(text: str, output: str) -> bool:
     """Whether a message tells a required output: as a word or number of its own, commas and letter case aside, in a
-    message short enough to be an answer."""
-    return len(text) <= LONGEST_ANSWER and bool(_whole(output).search(text.lower().replace(",", "")))
+    message short enough to be an answer, and not among many numbers like it."""
+    if len(text) > LONGEST_ANSWER or not _whole(output).search(_plain(text)):
+        return False
+    return len(_rivals(text, output)) <= MOST_NUMBERS
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace(",", "")
+
+
+def _rivals(text: str, output: str) -> set[str]:
+    """The numbers in a message that may be taken for an output; none where the output is no number."""
+    kind = _kind(output)
+    return {number for number in _numbers(text) if _kind(number) == kind} if kind else set()
+
+
+def _numbers(text: str) -> list[str]:
+    """A comma divides thousands or numbers; a list without spaces is not one number."""
+    return _NUMBER.findall(_THOUSANDS.sub("", text).replace(",", " "))
+
+
+def _kind(number: str) -> str:
+    plain = number.replace(",", "")
+    if not re.fullmatch(r"\d+(\.\d+)?", plain):
+        return ""
+    return "decimal" if "." in plain else "whole" if len(plain) < LONG else "long"
+
+
+LONG = 7
+"""Digits from which a number is the name of something: an item, a parcel."""
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?!\w|\.\d)")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
 @lru_cache(maxsize=1024)
 def _whole(output: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w.]){re.escape(output.lower().replace(',', ''))}(?!\w|\.\d)")
+    return re.compile(rf"(?<![\w.]){re.escape(_plain(output))}(?!\w|\.\d)")
