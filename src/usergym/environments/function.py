@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -26,6 +27,8 @@ FILE = "functions.json"
 """UserRL's rules."""
 OPENING = "I have a rule for four numbers, and a test case for it. Find out what the rule gives there."
 
+OVER = "The conversation is over."
+
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(?:/[1-9][0-9]{0,39}|(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?)")
 
@@ -34,7 +37,8 @@ class Function(Gym):
     """A hidden rule of four numbers: the agent tries numbers, and says what a test case comes to.
 
     `attempts`: answers in one conversation; 3 unless given, and without limit (0) with `preset=userrl`. `data`: the
-    folder with UserRL's functions.json, for its parquet rows."""
+    folder with UserRL's functions.json, for its parquet rows. Numbers are tried before the test case is seen, unless
+    `preset=userrl`: near a known test case a rule can be interpolated without being found."""
 
     name = "function"
 
@@ -120,6 +124,15 @@ class FunctionWorld(GymWorld):
         self.left = gym.attempts or None
         """Answers; None: no limit."""
         self.solved = False
+        self.hidden = gym.preset == "usergym"
+        """Whether the test case ends the trying."""
+        self.tries = 0
+        self.seen = False
+        """Whether the test case was shown."""
+
+    @property
+    def system(self) -> str:
+        return f"{super().system}\n{_on_looking()}" if self.hidden else super().system
 
     def secrets(self) -> Sequence[str]:
         return (self.rule.text,)
@@ -137,10 +150,15 @@ class FunctionWorld(GymWorld):
 
     def _tried(self, *numbers: int) -> str:
         shown = ", ".join(map(str, numbers))
+        if self.stop is not None:
+            return OVER
+        if self.seen and self.hidden:
+            return "Error: the test case has been seen, so nothing more can be tried. Answer."
         if any(abs(number) > LARGEST for number in numbers):
             return f"Error: each number must be from -{LARGEST} to {LARGEST}."
         if numbers == self.case:
             return "Error: that is the test case, which cannot be tried."
+        self.tries += 1
         try:
             return f"f({shown}) = {_spoken(self.rule(*numbers))}"
         except Undefined as problem:
@@ -155,6 +173,11 @@ class FunctionWorld(GymWorld):
         return self._test_case()
 
     def _test_case(self) -> str:
+        if self.stop is not None:
+            return OVER
+        if not self.tries and self.hidden:
+            return "Error: try numbers first. Once the test case is shown, nothing more can be tried."
+        self.seen = True
         shown = ", ".join(f"{name} = {number}" for name, number in zip(NAMES, self.case, strict=True))
         return f"The test case is {shown}. {self._answers_left()}"
 
@@ -170,6 +193,8 @@ class FunctionWorld(GymWorld):
         return self._answered(Fraction(value))
 
     def _answered(self, value: Fraction) -> str:
+        if self.stop is not None:
+            return OVER
         if self.left is not None:
             self.left -= 1
         if abs(value - self.expected) <= EXACT:
@@ -177,7 +202,7 @@ class FunctionWorld(GymWorld):
             self.earn(1.0, reason="right answer")
             return "That is right. The game is over."
         self.earn(0.0, reason="wrong answer")
-        if self.left == 0:
+        if self.left is not None and self.left <= 0:
             self.stop = "out_of_attempts"
             return "That is not right, and it was the last answer. The game is over."
         return f"That is not right. {self._answers_left()}"
@@ -200,7 +225,7 @@ class FunctionWorld(GymWorld):
 
 
 class Oracle:
-    """Looks at the test case, tries a few numbers as a person would, and answers."""
+    """Tries a few numbers as a person would, looks at the test case, and answers."""
 
     def __init__(self, world: FunctionWorld) -> None:
         self.seat = Seat(world.system, tuple(each.name for each in world.tools("assistant")), "oracle")
@@ -208,12 +233,12 @@ class Oracle:
         value = float(world.expected)
         self.calls: list[tuple[str, dict[str, Any]]]
         if world.gym.actions == "interact":
-            acts = [("search", "test"), *(("action", " ".join(map(str, numbers))) for numbers in tried)]
+            acts = [*(("action", " ".join(map(str, numbers))) for numbers in tried), ("search", "test")]
             acts.append(("answer", repr(value)))
             self.calls = [(INTERACT, {"choice": choice, "content": content}) for choice, content in acts]
         else:
             self.calls = [("evaluate", dict(zip(NAMES, numbers, strict=True))) for numbers in tried]
-            self.calls = [("show_test", {}), *self.calls, ("answer", {"value": value})]
+            self.calls = [*self.calls, ("show_test", {}), ("answer", {"value": value})]
         self.calls = self.calls[-world.gym.max_replies :] if world.gym.max_replies else self.calls
 
     async def speak(self, view: Sequence[Message]) -> Turn:
@@ -268,6 +293,12 @@ def _spoken(value: Fraction) -> str:
     if value.denominator == 1:
         return str(value)
     return f"{value}, about {float(value):.4f}" if value.denominator < 10**6 else f"about {float(value):.4f}"
+
+
+@cache
+def _on_looking() -> str:
+    path = files("usergym.environments") / "prompts" / "_function_looking.md"
+    return path.read_text(encoding="utf-8").strip()
 
 
 @lru_cache(maxsize=4)

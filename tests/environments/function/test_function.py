@@ -94,7 +94,7 @@ def test_unlimited_guesses_are_over_after_three_answers() -> None:
     late = tried(*[("answer", str(number)) for number in range(222, 229)])
     assert (late.stop, late.reward()) == ("out_of_attempts", 0.0)
     assert "2 answers" in told(late)[0]
-    assert "3 answers" in told(tried(("search", "test")))[0]
+    assert "3 answers" in told(tried(("action", "1 2 3 4"), ("search", "test")))[1]
 
 
 def test_unlimited_guesses_keep_their_reward_with_the_peers_preset() -> None:
@@ -126,6 +126,8 @@ def test_both_forms_of_action_give_the_same_texts_and_rewards() -> None:
         ("action", "1 2 3 4"),
         ("action", "3 5 5 3"),
         ("action", "0 0 0 2000"),
+        ("search", "test"),
+        ("action", "1 2 3 4"),
         ("answer", 24),
         ("answer", 225),
     ]
@@ -134,6 +136,42 @@ def test_both_forms_of_action_give_the_same_texts_and_rewards() -> None:
     assert one.rewards == other.rewards
     assert one.reward() == 1.0
     assert told(one)[1] == "f(1, 2, 3, 4) = 24"
+
+
+def around(task: Task) -> list[Act]:
+    a, b, c, d = task.data["test_case"]
+    return [("action", f"{a} {b} {c} {d + step}") for step in (-1, 1, -2, 2)]
+
+
+def test_interpolating_around_the_test_case_needs_to_know_it_and_then_nothing_can_be_tried() -> None:
+    for task in islice(Function().tasks(), 20):
+        trajectory = played(Function(), task, ("action", "1 2 3 4"), ("search", "test"), *around(task))
+        assert "The test case is a = " in told(trajectory)[1]
+        assert all(text.startswith("Error: the test case has been seen") for text in told(trajectory)[2:])
+
+
+def test_the_test_case_is_not_shown_before_anything_was_tried() -> None:
+    trajectory = tried(("search", "test"), ("action", "1 2 3 4"), ("search", "test"), ("answer", "225"))
+    assert told(trajectory)[0].startswith("Error: try numbers first.")
+    assert "The test case is a = 3" in told(trajectory)[2]
+    assert trajectory.reward() == 1.0
+    assert "nothing more can be tried" in Function().start(Function().read(ROW)).system
+
+
+def test_interpolation_stays_possible_with_the_peers_preset() -> None:
+    env = Function(preset="userrl")
+    task = env.read(ROW)
+    trajectory = played(env, task, ("search", "test"), *around(task))
+    assert told(trajectory)[1:3] == ["f(3, 5, 5, 2) = 150", "f(3, 5, 5, 4) = 300"]
+    assert "nothing more can be tried" not in env.start(task).system
+
+
+def test_nothing_is_done_after_the_game_is_over() -> None:
+    world = Function().start(Function().read(ROW))
+    world.stop = "solved"
+    for late in (world.submit("225"), world.act("1 2 3 4"), world.look("test")):
+        assert asyncio.run(late) == "The conversation is over."
+    assert not world.rewards
 
 
 def test_an_answer_that_is_no_number_is_not_counted() -> None:

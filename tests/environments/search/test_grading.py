@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usergym.environments.search.grading import fits, objection, plain
+from usergym.environments.search.grading import accepted, fits, objection, plain
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,51 @@ def test_any_text_can_be_graded(given: str, answer: str) -> None:
     assert fits(answer, [answer]) or not plain(answer)
     assert plain(plain(answer)) == plain(answer) or not plain(answer).isascii()
     assert objection(given, [answer]) is None or objection(given, [answer])
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ("Bakers", "baker"),
+        ("She was a baker.", "baker"),
+        ("Foo", "Lake Foo"),
+        ("Lake Foo", "Foo"),
+        ("the river Foo", "Foo"),
+        ("province of Foo", "Foo"),
+        ("12.5 km", "12500 m"),
+        ("0.45 kilograms", "450 g"),
+    ],
+)
+def test_the_same_in_other_words_fits(given: str, answer: str) -> None:
+    assert fits(given, [answer])
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ("Foo Bay", "Foo Sound"),
+        ("Mount Foo", "Foo River"),
+        ("Lake", "Lake Foo"),
+        ("bake", "baker"),
+        ("12.5 m", "12500 m"),
+        ("12500 km", "12500 m"),
+        ("1 kg", "1000 m"),
+    ],
+)
+def test_another_thing_does_not_fit(given: str, answer: str) -> None:
+    assert not fits(given, [answer])
+
+
+def test_a_bare_number_has_the_unit_that_its_question_names() -> None:
+    answers = accepted("How many metres high is Mount Foo?", ["2,450"])
+    assert fits("2450", answers)
+    assert fits("2.45 km", answers)
+    assert fits("2450 metres high", answers)
+    assert not fits("2450 km", answers)
+    assert accepted("In what year was it built?", ["1901"]) == ["1901"]
+
+
+@pytest.mark.parametrize("given", ["1" * 4301, "5 May " + "1" * 4301, "1" * 399, "9" * 300 + " May", "x" * 10_000])
+def test_no_number_is_too_long_to_be_graded(given: str) -> None:
+    assert len(given) < 400 or "not judged" in (objection(given, ["1901"]) or "")
+    assert not fits(given, ["1901", "5 May 1901"])

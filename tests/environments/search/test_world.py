@@ -164,3 +164,21 @@ def test_nothing_heavy_is_imported_before_the_first_search() -> None:
     program = "import sys, usergym.environments.search, json; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"bm25s", "numpy", "aiohttp"} & set(json.loads(done.stdout))
+
+
+def test_many_wrong_answers_in_one_reply_never_cost_more_than_nothing() -> None:
+    env = Search()
+    task = next(env.tasks())
+    world = env.start(task)
+
+    async def answered() -> list[str]:
+        return [await world.submit(text) for text in ("Xq", "Xr", "Xs", "Xt", task.data["answers"][0])]  # type: ignore[attr-defined]
+
+    assert asyncio.run(answered())[2:] == ["The conversation is over."] * 3
+    assert not world.rewards
+
+
+def test_the_agent_is_told_to_answer_with_the_tool() -> None:
+    for actions in ("interact", "native"):
+        env = Search(actions=actions)  # type: ignore[arg-type]
+        assert "words without a tool call end the conversation" in env.start(next(env.tasks())).system

@@ -80,6 +80,22 @@ FACTS = [
     ("Doctor", "Does this job require a university degree?", "yes"),
     ("Chess", "Is it a board game?", "yes"),
     ("Umbrella", "Is it used when it rains?", "yes"),
+    ("Ferry", "Does it go on water?", "yes"),
+    ("Train", "Does it travel on rails?", "yes"),
+    ("Tank", "Is it used by the military?", "yes"),
+    ("Motorcycle", "Does it use petrol?", "yes"),
+    ("Bicycle", "Does it run on gasoline?", "no"),
+    ("Accountant", "Do you work in an office?", "yes"),
+    ("Carpenter", "Do you work with your hands?", "yes"),
+    ("Surgeon", "Is it well paid?", "yes"),
+    ("Water polo", "Is it a water sport?", "yes"),
+    ("Badminton", "Is it played with a racket?", "yes"),
+    ("Kenya", "Is it a former colony?", "yes"),
+    ("France", "Was it a colony?", "no"),
+    ("Tofu", "Is it vegetarian?", "yes"),
+    ("Steak", "Is it vegetarian?", "no"),
+    ("Cow", "Is it found on farms?", "yes"),
+    ("Lion", "Is it dangerous to humans?", "yes"),
 ]
 
 

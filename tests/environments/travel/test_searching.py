@@ -43,6 +43,14 @@ TRIP = [
         ("hotel Lisbon 7 nights from April 10 for two people", "hotel"),
         ("hotel Lisbon check_in=2025-04-10 check_out=2025-04-17 guests=2", "hotel"),
         ("Search hotels in Lisbon, Portugal from Apr. 10 to Apr. 17 for 2 adults with 1 room and breakfast", "hotel"),
+        ("hotel in Lisbon 10 Apr - 17 Apr 2 adults", "hotel"),
+        ("hotel in Lisbon 10th of Apr to 17th of Apr 2 guests", "hotel"),
+        ("hotel in Lisbon Apr 10 - Apr 17 2 adults", "hotel"),
+        ("hotel in Lisbon April 10 April 17 guests 2", "hotel"),
+        ("hotel in Lisbon 10-17 April 2 people", "hotel"),
+        ("hotel in Lisbon 10.04.-17.04. 2 people", "hotel"),
+        ("hotel in Lisbon 10.4.2025-17.4.2025, 2 people", "hotel"),
+        ("hotel in Lisbon 4/10-4/17, 2 people", "hotel"),
         ("restaurant in Lisbon on April 12 for 2", "restaurant"),
         ("dinner in Lisbon, April 12, table for two", "restaurant"),
         ("rental car Lisbon April 10 - April 17", "rental_car"),
@@ -117,6 +125,13 @@ def test_a_date_is_read_in_every_spelling(day: date, spelling: str, upper: bool)
     assert len(found) == 1, (text, found)
     assert (day.month, day.day) in found[0]
     assert people_in(plain(rest)) == {2}
+
+
+@pytest.mark.parametrize("text", ["21 Oct - 24 Oct 5 adults", "21-24 October 5 people", "21.10.-24.10., 5 adults"])
+def test_the_number_of_people_after_a_month_is_no_day_of_it(text: str) -> None:
+    found, rest = dates_in(text)
+    assert {day for days in found for day in days} == {(10, 21), (10, 24)}
+    assert people_in(plain(rest)) == {5}
 
 
 @given(st.dates(date(2025, 1, 1), date(2025, 12, 20)), st.integers(1, 9))

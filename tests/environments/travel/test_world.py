@@ -89,7 +89,7 @@ def test_options_are_shown_without_marks_and_in_an_order_that_the_task_decides()
             fields = {frozenset(option) for option in block.options}
             assert len(fields) == 1
             assert not fields.pop() & {"type", "reason", "correct", "best"}
-            assert 10 <= len(block.options) <= 20
+            assert 15 <= len(block.options) <= 45
     assert max(places.values()) < 0.2 * sum(places.values())
     task = task_of(gym)
     block = blocks(task)[0]

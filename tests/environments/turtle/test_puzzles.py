@@ -1,5 +1,7 @@
 """Our puzzles: what holds for each of them under the rules that answer and judge."""
 
+import re
+
 import pytest
 
 from tests.environments.turtle.versions import RIGHT, WRONG
@@ -78,3 +80,59 @@ def test_statements_are_pairs_of_sentences_and_none_is_longer_than_the_window() 
     assert statements("It's Ilse's.") == [" it ilse "]
     assert statements("") == []
     assert max(len(each.split()) for each in statements("word " * 200)) == 60
+
+
+OPPOSITES = [
+    ("alive", "dead"),
+    ("asleep", "awake"),
+    ("healthy", "ill"),
+    ("blind", "able to see"),
+    ("deaf", "able to hear"),
+    ("married", "single"),
+    ("drunk", "sober"),
+    ("innocent", "guilty"),
+]
+PEOPLE = re.findall(
+    r"\w+",
+    "he she it they girl boy man woman wife husband father mother farmer landlord mayor pupils children holm leo ilse"
+    " jonas grandson assistant magician director doctor teacher neighbour widow owner maker driver thief critic lorenz",
+)
+
+
+@each_puzzle
+def test_a_word_and_its_opposite_never_get_the_same_answer(puzzle: Puzzle) -> None:
+    for subject in PEOPLE:
+        for one, other in OPPOSITES:
+            told = [answering.reply(f"Is {subject} {word}?", puzzle.story) for word in (one, other)]
+            both = told[0] == told[1] and told[0] in (answering.YES, answering.NO)
+            assert not both or mentions(subject, puzzle), (subject, one, other)
+
+
+def mentions(subject: str, puzzle: Puzzle) -> bool:
+    """Whether the bare mention of it is answered, whatever is asked of it."""
+    return answering.reply(f"Is {subject} there?", puzzle.story) in (answering.YES, answering.NO)
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "told"),
+    [
+        ("scarecrow", "Was the person in the field a scarecrow?", "Yes."),
+        ("scarecrow", "Is the farmer in the field a scarecrow?", "Yes."),
+        ("scarecrow", "Is the farmer alive?", "Yes."),
+        ("scarecrow", "Is the farmer dead?", "No."),
+        ("scarecrow", "Is the real farmer somewhere else?", "Yes."),
+        ("nobody-heard", "Were they asleep?", "Yes."),
+        ("nobody-heard", "Were they awake?", "No."),
+        ("nobody-heard", "Are the pupils able to hear?", "No."),
+        ("night-marathon", "Is his wife alive?", "Yes."),
+        ("night-marathon", "Is his wife dead?", "No."),
+        ("one-vote", "Is the mayor healthy?", "No."),
+        ("one-vote", "Is the mayor ill?", "Yes."),
+        ("thirteenth-step", "Is Mr Holm able to see?", "No."),
+        ("thirteenth-step", "Is Mr Holm blind?", "Yes."),
+        ("trumpet-discount", "Is the landlord able to hear?", "Yes."),
+        ("trumpet-discount", "Is the landlord deaf?", "No."),
+    ],
+)
+def test_opposites_have_the_true_answer(name: str, question: str, told: str) -> None:
+    assert answering.reply(question, PUZZLES[name].story) == told

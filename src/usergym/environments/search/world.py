@@ -138,6 +138,7 @@ class SearchWorld(GymWorld):
         self.options = gym
         self.spec = gym.place(task)
         self.answers: Sequence[str] = task.data["answers"]
+        self.accepted = grading.accepted(task.data["question"], self.answers)
         self.searched = 0
         self.answered = 0
         self.solved = False
@@ -195,7 +196,9 @@ class SearchWorld(GymWorld):
             raise JudgeError(f"what {SERVICE} found cannot be read: {error}") from None
 
     async def submit(self, content: str) -> str:
-        told = grading.objection(content, self.answers)
+        if self.stop is not None:
+            return "The conversation is over."
+        told = grading.objection(content, self.accepted)
         if told:
             return told
         right, why = await self.judged(content)
@@ -208,7 +211,7 @@ class SearchWorld(GymWorld):
         if right:
             self.solved = True
             self.stop = "solved"
-            self.earn(1 - (self.answered - 1) / limit if limit else 1.0, userrl=1.0)
+            self.earn(max(0.0, 1 - (self.answered - 1) / limit) if limit else 1.0, userrl=1.0)
             return "That is correct."
         if limit and self.answered >= limit:
             self.stop = "answers_spent"
@@ -217,7 +220,7 @@ class SearchWorld(GymWorld):
 
     async def judged(self, content: str) -> tuple[bool | None, str]:
         """Whether an answer is right; or None, and why it could not be judged."""
-        if grading.fits(content, self.answers):
+        if grading.fits(content, self.accepted):
             return True, ""
         if self.options.judge == "rules":
             return False, ""

@@ -94,6 +94,8 @@ class TelepathyWorld(GymWorld):
         return questions.answer(question, self.entity)
 
     async def submit(self, content: str) -> str:
+        if self.stop is not None:
+            return "The conversation is over."
         if guesses.several(content, self.entity):
             return "Error: give one name and nothing else. This did not count as an answer."
         right = guesses.right(content, self.entity)
@@ -110,7 +112,7 @@ class TelepathyWorld(GymWorld):
             self.earn(1.0, reason="right answer")
             return "That is it! The game is over."
         self.earn(0.0, reason="wrong answer")
-        if self.left == 0:
+        if self.left is not None and self.left <= 0:
             self.stop = "out_of_attempts"
             return "That is not it, and it was the last answer. The game is over."
         if self.left is None:

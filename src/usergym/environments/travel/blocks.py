@@ -4,14 +4,14 @@ The combinations of preferences, and the places to go to, are dealt into pools; 
 takes everything from one pool. So no block of a test task occurs in training, whatever tasks are made of it.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from itertools import combinations, product
 from random import Random
 from typing import Any
 
-from usergym.environments.travel.library import Aspect, AspectName, Value, Want, library
-from usergym.environments.travel.trips import CITIES, moved
+from usergym.environments.travel.library import AspectName, Value, library
+from usergym.environments.travel.options import DECOYS, Wishes, clash, draw
+from usergym.environments.travel.trips import CITIES
 from usergym.types import Record, stable_hash
 
 POOLS = tuple(f"travel-blocks-{number}" for number in range(20))
@@ -75,7 +75,15 @@ def least(aspect: AspectName, chosen: Combination) -> int:
     return max(next(want.least for want in subjects[field].wants if want.id == key) for field, key in chosen)
 
 
-def block(aspect: AspectName, chosen: Combination, arguments: dict[str, Any], first: int, random: Random) -> Block:
+def block(
+    aspect: AspectName,
+    chosen: Combination,
+    arguments: dict[str, Any],
+    first: int,
+    party: int,
+    pool: str,
+    random: Random,
+) -> Block:
     """`first`: the number of its first preference in the task."""
     subjects = library()[aspect].subjects
     wants = {field: next(want for want in subjects[field].wants if want.id == key) for field, key in chosen}
@@ -95,81 +103,38 @@ def block(aspect: AspectName, chosen: Combination, arguments: dict[str, Any], fi
         )
         for number, (field, want) in enumerate(wants.items())
     )
-    options, best, correct = _options(library()[aspect], wants, arguments, random)
+    shown = {name: value for name, value in arguments.items() if isinstance(value, str)}
+    drawn = None
+    while drawn is None:
+        every = _with_decoys(aspect, chosen, party, pool, random)
+        random.shuffle(every)
+        drawn = draw(library()[aspect], [_wishes(aspect, each) for each in every], shown, random)
+    correct = drawn.correct[every.index(chosen)]
     key = f"{aspect}:{'+'.join(f'{field}={want}' for field, want in sorted(chosen))}"
-    return Block(aspect, key, arguments, preferences, options, best, correct)
+    return Block(aspect, key, arguments, preferences, drawn.options, correct[0], correct)
 
 
-FAVOURED = 0.6
-"""How often an option has the value that is favoured in a field nobody has a preference about: as often as the wanted
-values occur, so that what is common among the options does not tell what is wanted."""
+LEFT_OUT = 0.1
+"""How often a decoy is passed over, so that a small pool's do not always stand together: some do not go together."""
 
 
-class _Draft:
-    """An option before it has its id."""
-
-    def __init__(self, breaks: set[str], fits: bool, price: tuple[int, int]) -> None:
-        self.breaks = breaks
-        self.fits = fits
-        """Whether it is of this trip's places and dates."""
-        self.price = price
-        """The cheapest and the dearest that it may be."""
-
-
-def _options(
-    aspect: Aspect, wants: dict[str, Want], arguments: dict[str, Any], random: Random
-) -> tuple[tuple[dict[str, Any], ...], str, tuple[str, ...]]:
-    low, high = aspect.price
-    best_price = random.randint(low + (high - low) * 35 // 100, low + (high - low) * 60 // 100)
-    drafts = _drafts(list(wants), (low, best_price, high), random)
-    taken = {best_price}
-    favoured = {
-        field: random.choice(subject.wants).accepts for field, subject in aspect.subjects.items() if field not in wants
-    }
-    random.shuffle(drafts)
-    numbers = random.sample(range(1, len(drafts) + 6), len(drafts))
-    options, correct, best = [], [], ""
-    for draft, number in zip(drafts, numbers, strict=True):
-        key = f"{aspect.letter}{number}"
-        price = best_price if draft.price == (best_price, best_price) else _price(draft.price, taken, random)
-        shown = {name: value for name, value in arguments.items() if isinstance(value, str)}
-        option: dict[str, Any] = {"id": key, aspect.brand: random.choice(aspect.names)}
-        option |= shown if draft.fits else moved(shown, random)
-        for field, subject in aspect.subjects.items():
-            if field in wants:
-                liked, share = wants[field].accepts, float(field not in draft.breaks)
-            else:
-                liked, share = favoured[field], FAVOURED
-            others = [value for value in subject.values if value not in liked]
-            option[field] = random.choice(liked if random.random() < share else others)
-        options.append({**option, "price": price})
-        if draft.fits and not draft.breaks:
-            correct.append((price, key))
-            best = key if price == best_price else best
-    return tuple(options), best, tuple(key for _, key in sorted(correct))
+def _with_decoys(aspect: AspectName, chosen: Combination, party: int, pool: str, random: Random) -> list[Combination]:
+    """With others that the same people might want: of the same pool, so that to know its combinations tells little,
+    and of other pools where it has too few."""
+    found = [chosen]
+    for group in (pool, *random.sample(POOLS, len(POOLS))):
+        share = combinations_of(aspect, len(chosen), group)
+        for other in random.sample(share, len(share)):
+            if len(found) > DECOYS:
+                return found
+            wishes = _wishes(aspect, other)
+            if other in found or least(aspect, other) > party or random.random() < LEFT_OUT:
+                continue
+            if not any(clash(wishes, _wishes(aspect, each), library()[aspect]) for each in found):
+                found.append(other)
+    return found
 
 
-def _drafts(fields: Sequence[str], prices: tuple[int, int, int], random: Random) -> list[_Draft]:
-    """The best one, correct but dearer ones, two that break only this or that preference (the first of them cheaper
-    than the best), some that break several, and noise of other places and dates, the first of it cheap and perfect."""
-    low, best, high = prices
-    cheap, any_price = (low, best - 1), (low, high)
-    drafts = [_Draft(set(), True, (best, best))]
-    drafts += [_Draft(set(), True, (best + 1, high)) for _ in range(random.randint(1, 2))]
-    for field in fields:
-        drafts += [_Draft({field}, True, cheap), _Draft({field}, True, any_price)]
-    for _ in range(4):
-        broken = {field for field in fields if random.random() < 0.7} or {random.choice(fields)}
-        drafts.append(_Draft(broken, True, any_price))
-    drafts.append(_Draft(set(), False, cheap))
-    for _ in range(random.randint(2, 3)):
-        drafts.append(_Draft({field for field in fields if random.random() < 0.4}, False, any_price))
-    return drafts
-
-
-def _price(bounds: tuple[int, int], taken: set[int], random: Random) -> int:
-    price = random.randint(*bounds)
-    while price in taken:
-        price = random.randint(*bounds)
-    taken.add(price)
-    return price
+def _wishes(aspect: AspectName, chosen: Combination) -> Wishes:
+    subjects = library()[aspect].subjects
+    return {field: next(want.accepts for want in subjects[field].wants if want.id == key) for field, key in chosen}

@@ -12,6 +12,7 @@ _LONG = ("january", "february", "march", "april", "june", "july", "august", "sep
 _MONTH = "(?:" + "|".join((*_LONG, "december", *MONTHS, "sept")) + r")\b\.?"
 _DAY = r"(?<![\d$€£])(?:3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th)?(?![\d:])"
 _TO = r"\s*(?:-|–|—|to|until|till|through|thru)\s*(?:the\s+)?"
+_WHO = r"(?:night|day|week|people|person|guest|adult|passenger|travel|diner|pax|of us)\w*"
 _NO_COUNT = rf"(?!\s*(?:of\s+)?{_MONTH}|[\s-]*(?:night|day|week|people|person|guest|adult|pass|travel|am\b|pm\b))"
 _LEAP = 2024
 
@@ -19,9 +20,12 @@ _PATTERNS = (
     re.compile(r"(?<!\d)(?P<year>(?:19|20)\d\d)[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?!\d)"),
     re.compile(rf"\b(?P<name>{_MONTH})\s*(?:the\s+)?(?P<from>{_DAY})(?:{_TO}(?P<to>{_DAY}){_NO_COUNT})?"),
     re.compile(rf"\b(?:(?P<from>{_DAY}){_TO})?(?P<to>{_DAY})[\s-]*(?:of\s+)?(?P<name>{_MONTH})"),
-    re.compile(r"(?<![\d/.-])(?P<a>\d{1,2})/(?P<b>\d{1,2})(?:/(?:\d{4}|\d\d))?(?![\d/])"),
-    re.compile(r"(?<![\d/.-])(?P<a>\d{1,2})[.-](?P<b>\d{1,2})(?:[.-]\d{4}|\.)(?!\d)"),
+    re.compile(r"(?<![\d/.])(?P<a>\d{1,2})/(?P<b>\d{1,2})(?:/(?:\d{4}|\d\d))?(?![\d/])"),
+    re.compile(r"(?:(?<![\d/.-])|(?<=\.-)|(?<=\d{4}-))(?P<a>\d{1,2})[.-](?P<b>\d{1,2})(?:[.-]\d{4}|\.)(?!\d)"),
 )
+
+_AFTER_DAY = re.compile(r"\d(?:st|nd|rd|th)?\s*(?:of\s+)?$")
+_COUNTED = re.compile(rf"\s*(?:[a-z]+\s+)?{_WHO}\b(?!\s*[:=]?\s*\d+\b(?!\s*(?:child|kid|infant|{_WHO})))")
 
 _STAY = re.compile(r"\b(?P<nights>\d{1,2}|[a-z]+)[\s-]*(?:night|day)s?\b")
 
@@ -37,12 +41,19 @@ def dates_in(text: str) -> tuple[list[frozenset[Day]], str]:
         spans = []
         for match in pattern.finditer(rest):
             readings = list(_readings(match))
-            if all(readings) and readings:
+            if all(readings) and readings and not _is_count(match):
                 found += readings
                 spans.append(match.span())
         for start, end in reversed(spans):
             rest = f"{rest[:start]} ; {rest[end:]}"
     return found, rest
+
+
+def _is_count(match: re.Match[str]) -> bool:
+    """The `Oct 5` of `24 Oct 5 adults`: the month is the day's before it, the number is that of the people."""
+    if not match.groupdict().get("name") or match.start("name") != match.start():
+        return False
+    return bool(_AFTER_DAY.search(match.string[: match.start()]) and _COUNTED.match(match.string, match.end()))
 
 
 def _readings(match: re.Match[str]) -> Iterator[frozenset[Day]]:

@@ -69,7 +69,7 @@ class Travel(Gym):
         blocks: list[Block] = []
         for aspect, wanted in chosen.items():
             first = 1 + sum(len(each.preferences) for each in blocks)
-            blocks.append(block(aspect, wanted, trips.arguments(aspect, trip), first, random))
+            blocks.append(block(aspect, wanted, trips.arguments(aspect, trip), first, trip.party, pool, random))
         said = Message("assistant", trips.opening(trip, aspects, random))
         data = {"level": level, "blocks": msgspec.json.decode(msgspec.json.encode(blocks))}
         return Task(key, self.name, pool, (Turn("user", said),), data, split=split or split_of(pool, 0.1, 0.1))

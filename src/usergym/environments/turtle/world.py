@@ -135,6 +135,8 @@ class TurtleWorld(GymWorld):
         return await self.give_up()
 
     async def submit(self, content: str) -> str:
+        if self.stop is not None:
+            return "The conversation is over."
         self.handed_in += 1
         told = judging.objection(content)
         if told is None and self.turtle.judge == "rules":
@@ -144,7 +146,7 @@ class TurtleWorld(GymWorld):
         if self.stop is None and self.turtle.answers:
             left = self.turtle.answers - self.handed_in
             told += f" Answers left: {left}."
-            if not left:
+            if left <= 0:
                 self.stop = "answers_spent"
         return told
 
