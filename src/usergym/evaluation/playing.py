@@ -1,14 +1,14 @@
 """Several environments and models at once: one pool of workers, a folder for each pair, failures tried again."""
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from usergym.environments.base import Environment, JudgedInGroups
-from usergym.models.base import BudgetSpent
-from usergym.rollouts.collect import GRACE_SECONDS, collect
+from usergym.rollouts.collect import collect
 from usergym.rollouts.engine import Cast, begin, play
+from usergym.rollouts.pool import worked
 from usergym.rollouts.store import ATTEMPTS, Store
 from usergym.types import Task, Trajectory
 
@@ -38,46 +38,14 @@ async def play_all(
     What failed is tried again at once, three times in all; what the stores hold as finished is skipped. StopRun ends
     it at once; after a spent budget the calls in flight are waited for, since they are paid for.
     """
-    pending = _Pending(jobs, repeats)
-    done: asyncio.Queue[Played | BaseException | None] = asyncio.Queue(maxsize=concurrency)
 
-    async def work() -> None:
-        try:
-            for job, task, sample in pending:
-                await done.put((job, await _played(job, task, sample, repeats, seed)))
-        except BaseException as error:
-            await done.put(error)
-            raise
-        await done.put(None)
+    async def work(item: tuple[Job, Task, int | None]) -> Played:
+        job, task, sample = item
+        return job, await _played(job, task, sample, repeats, seed)
 
-    workers = [asyncio.create_task(work()) for _ in range(concurrency)]
-    working = concurrency
-    stopped: BudgetSpent | None = None
-    try:
-        while working:
-            try:
-                async with asyncio.timeout(GRACE_SECONDS if stopped else None):
-                    outcome = await done.get()
-            except TimeoutError:
-                break
-            if isinstance(outcome, tuple):
-                yield outcome
-            elif isinstance(outcome, BudgetSpent):
-                working -= 1
-                stopped = stopped or outcome
-                pending.close()
-            elif isinstance(outcome, BaseException):
-                raise outcome
-            else:
-                working -= 1
-    finally:
-        for worker in workers:
-            worker.cancel()
-        while not done.empty():
-            done.get_nowait()
-        await asyncio.gather(*workers, return_exceptions=True)
-    if stopped:
-        raise stopped
+    async with aclosing(worked(_Pending(jobs, repeats), work, concurrency)) as made:
+        async for played in made:
+            yield played
 
 
 class _Pending(Iterator[tuple[Job, Task, int | None]]):

@@ -1,17 +1,13 @@
 """Many conversations at once: a fixed number of workers over a stream of tasks, in constant memory."""
 
-import asyncio
-import gc
-from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import aclosing
 
 from usergym.environments.base import Environment, JudgedInGroups
-from usergym.models.base import BudgetSpent
 from usergym.rollouts.engine import Cast, begin, play
+from usergym.rollouts.pool import worked
 from usergym.rollouts.store import Store
 from usergym.types import Task, Trajectory
-
-GRACE_SECONDS = 30.0
 
 
 async def collect(
@@ -28,63 +24,16 @@ async def collect(
 
     With a store, what it holds as finished is skipped and not yielded, and what was begun goes on from its
     last turn. StopRun and cancellation end it at once: the calls in flight are lost, and nothing else. After a spent
-    budget they may still come in (for GRACE_SECONDS between two of them), since they are paid for.
+    budget they may still come in for a while, since they are paid for.
     """
     run = _Run(environment, cast, repeats, seed, store)
-    pending = run.samples(tasks)
-    done: asyncio.Queue[list[Trajectory] | BaseException | None] = asyncio.Queue(maxsize=concurrency)
 
-    async def work() -> None:
-        try:
-            for task, sample in pending:
-                if group := await run.one(task, sample):
-                    await done.put(group)
-        except BaseException as error:
-            await done.put(error)
-            raise
-        await done.put(None)
+    async def work(item: tuple[Task, int]) -> list[Trajectory] | None:
+        return await run.one(*item) or None
 
-    workers = [asyncio.create_task(work()) for _ in range(concurrency)]
-    working = concurrency
-    stopped: BudgetSpent | None = None
-    try:
-        with _fewer_collections():
-            while working:
-                try:
-                    async with asyncio.timeout(GRACE_SECONDS if stopped else None):
-                        outcome = await done.get()
-                except TimeoutError:
-                    break
-                if outcome is None:
-                    working -= 1
-                elif isinstance(outcome, BudgetSpent):
-                    working -= 1
-                    stopped = stopped or outcome
-                    pending.close()
-                elif isinstance(outcome, BaseException):
-                    raise outcome
-                else:
-                    yield outcome
-    finally:
-        for worker in workers:
-            worker.cancel()
-        while not done.empty():
-            done.get_nowait()
-        await asyncio.gather(*workers, return_exceptions=True)
-    if stopped:
-        raise stopped
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Thousands of live conversations make each full garbage collection long, and their churn makes it frequent;
-    what dies here dies by its reference count."""
-    before = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+    async with aclosing(worked(run.samples(tasks), work, concurrency)) as groups:
+        async for group in groups:
+            yield group
 
 
 class _Run:

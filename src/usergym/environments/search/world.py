@@ -11,11 +11,11 @@ from typing import Any, Literal
 import msgspec
 
 from usergym.environments._gym import MAX_STEPS, Actions, Gym, GymWorld, Preset
+from usergym.environments._oracle import Oracle
 from usergym.environments.base import JudgeError, RowError, World, tool
 from usergym.environments.search import corpus, engines, entities, grading, index, judging, questions, rows
 from usergym.environments.search.entities import Spec
 from usergym.environments.search.index import Result
-from usergym.environments.search.oracle import Oracle
 from usergym.models.base import Model
 from usergym.types import Message, Reward, Seat, Task, Turn, split_of
 from usergym.users.base import Participant

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import msgspec
 
 from usergym.environments._gym import MAX_STEPS, Actions, Gym, GymWorld, Preset
+from usergym.environments._oracle import Oracle
 from usergym.environments.base import JudgeError, RowError, World, tool
 from usergym.environments.turtle import answering, judging, rows
-from usergym.environments.turtle.oracle import Oracle
 from usergym.environments.turtle.story import Puzzle, Story, own, plain
 from usergym.models.base import Model
 from usergym.types import Message, Reward, Seat, Task, Turn, split_of, stable_hash

@@ -25,6 +25,7 @@ class Oracle:
         if choice == "action" and not self.interact:
             return Turn("assistant", Message("assistant", content))
         name = INTERACT if self.interact else choice
-        arguments = {"choice": choice, "content": content} if self.interact else {"content": content}
+        field = "query" if choice == "search" else "content"
+        arguments = {"choice": choice, "content": content} if self.interact else {field: content}
         call = ToolCall(f"call_{place}", name, msgspec.json.encode(arguments).decode())
         return Turn("assistant", Message("assistant", tool_calls=(call,)))
