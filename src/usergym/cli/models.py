@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from usergym.cli.options import ModelOptions
+from usergym.cli.options import ReachOptions
 from usergym.models.base import Model
 from usergym.models.budget import Budget
 from usergym.models.cache import CachedModel
@@ -20,7 +20,7 @@ PLAYED = {"oracle": seat_oracle, "idle": seat_idle}
 class Models:
     """The models of one run: one budget, one price table, one cache."""
 
-    options: ModelOptions
+    options: ReachOptions
     budget: Budget = field(init=False)
     prices: Prices = field(init=False)
     connected: dict[str, Model] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Models:
         return tuple(self.connected.values())
 
 
-def resolved(name: str | None, options: ModelOptions) -> dict[str, Any] | None:
+def resolved(name: str | None, options: ReachOptions) -> dict[str, Any] | None:
     """What identifies a model in a run's configuration: its full name and where it is."""
     if name is None:
         return None

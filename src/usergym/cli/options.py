@@ -13,8 +13,8 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
 @dataclass
-class ModelOptions:
-    """How models are reached and asked."""
+class ReachOptions:
+    """How models are reached, and what they may cost."""
 
     endpoint: Literal["openai", "nims", "vllm"] | None = None
     """Where a model name goes unchanged: OpenAI, NVIDIA NIM, or a vLLM server on localhost:8000."""
@@ -22,14 +22,6 @@ class ModelOptions:
     """The URL of an OpenAI-compatible endpoint, ending in /v1."""
     api: Literal["chat", "responses"] = "chat"
     """Which of the endpoint's two dialects to speak."""
-    temperature: float | None = None
-    """Of the agent (in generate: of the model that plays the user); the server's default unless given."""
-    top_p: float | None = None
-    """Likewise."""
-    max_tokens: int | None = None
-    """Likewise: longest reply, in tokens. An agent's reply cut there is its own doing, and graded."""
-    reasoning_effort: str | None = None
-    """Passed to models that reason: low, medium, high."""
     deadline: float = 600.0
     """Seconds one reply may take, with all its retries."""
     retries: int = 5
@@ -52,10 +44,9 @@ class ModelOptions:
     """File of a response cache: the same request and draw is answered from it, free."""
 
     def __post_init__(self) -> None:
-        at_least(0, retries=self.retries, temperature=self.temperature, max_cost=self.max_cost, top_p=self.top_p)
+        at_least(0, retries=self.retries, max_cost=self.max_cost)
         at_least(
             1,
-            max_tokens=self.max_tokens,
             max_requests=self.max_requests,
             max_total_tokens=self.max_total_tokens,
             context=self.context,
@@ -63,6 +54,28 @@ class ModelOptions:
             threads=self.threads,
         )
         above_zero(deadline=self.deadline)
+
+    def sampling(self) -> Sampling:
+        return Sampling()
+
+
+@dataclass
+class ModelOptions(ReachOptions):
+    """How models are reached and asked."""
+
+    temperature: float | None = None
+    """Of the agent (in generate: of the model that plays the user); the server's default unless given."""
+    top_p: float | None = None
+    """Likewise."""
+    max_tokens: int | None = None
+    """Likewise: longest reply, in tokens. An agent's reply cut there is its own doing, and graded."""
+    reasoning_effort: str | None = None
+    """Passed to models that reason: low, medium, high."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, temperature=self.temperature, top_p=self.top_p)
+        at_least(1, max_tokens=self.max_tokens)
 
     def sampling(self) -> Sampling:
         return Sampling(self.temperature, self.top_p, self.max_tokens, reasoning_effort=self.reasoning_effort)

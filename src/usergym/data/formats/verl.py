@@ -1,12 +1,14 @@
-"""verl parquet rows: the prompt, and which agent loop plays it (`agent_name`)."""
+"""verl parquet rows: the prompt, which agent loop plays it (`agent_name`), and in `extra_info.usergym` the whole task,
+which that loop reads."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from usergym.data.formats.conversation import extras
+from usergym.data.formats.conversation import extras, opening_of
 from usergym.data.formats.messages import chat_messages
+from usergym.data.formats.userrl import OWN, own_task
 from usergym.environments.base import RowError
 from usergym.models.chat_format import to_chat
 from usergym.rollouts.gym_rows import dropped_nulls, turns_of
@@ -27,6 +29,9 @@ def matches(row: Mapping[str, Any]) -> bool:
 def read(row: Mapping[str, Any]) -> list[Trajectory]:
     """A task that nobody has played yet: a trajectory that has its opening only."""
     system, opening = turns_of(chat_messages(row, "prompt"), "prompt")
+    if (own := own_task(row)) is not None:
+        seats = {"assistant": Seat(system)} if system else {}
+        return [Trajectory(own, 0, stable_hash(own.id, 0), seats, list(own.opening))]
     about, info = dropped_nulls(row.get("reward_model") or {}), dropped_nulls(row.get("extra_info") or {})
     if not isinstance(info, dict):
         raise RowError("extra_info", "an object", info)
@@ -45,7 +50,9 @@ def read(row: Mapping[str, Any]) -> list[Trajectory]:
 
 def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequence[Tool] = ()) -> list[dict[str, Any]]:
     task = trajectory.task
-    prompt = to_chat(trajectory.view(speaker, until=len(task.opening)), "none")
+    # What the user says first is in no opening where the task leaves it to the user; a prompt ends with its words.
+    first = max(len(task.opening), len(opening_of(trajectory.turns)))
+    prompt = to_chat(trajectory.view(speaker, until=first), "none")
     about = task.data.get("reward_model")
     row = {
         "data_source": task.data.get("data_source") or task.env,
@@ -57,6 +64,7 @@ def write(trajectory: Trajectory, speaker: Speaker = "assistant", tools: Sequenc
             "split": task.split or "train",
             "task_id": task.id,
             "env": task.env,
+            OWN: msgspec.json.encode(task).decode(),
         },
         "agent_name": task.data.get("agent_name") or AGENT,
     }

@@ -1,0 +1,191 @@
+"""`usergym train grpo`: multi-turn reinforcement learning against simulated users, tools and verifiers."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from usergym.cli.errors import told_in_one_line
+from usergym.cli.models import Models, resolved
+from usergym.cli.options import Json, ReachOptions, above_zero, at_least, run_folder
+from usergym.cli.running import console
+from usergym.cli.tables import print_json
+from usergym.data.tasks import read_tasks
+from usergym.environments.base import Environment, load
+from usergym.evaluation.suite import Entry, entries
+from usergym.models.sampled import SampledModel
+from usergym.rollouts.engine import Cast, Limits
+from usergym.training.courses import Course
+from usergym.training.grpo_config import GrpoConfig
+from usergym.types import Sampling, Task
+
+if TYPE_CHECKING:
+    from usergym.models.base import Model
+
+FROZEN = "frozen"
+"""As a model's name: the policy as it was when training began."""
+
+
+@told_in_one_line
+def grpo(
+    *,
+    envs: Annotated[tuple[str, ...], Parameter(name=["--envs", "--env"], negative="", consume_multiple=True)],
+    weights: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (),
+    tasks: Path | None = None,
+    validation_tasks: Path | None = None,
+    user_model: str | None = None,
+    user_temperature: float | None = None,
+    judge_model: str | None = None,
+    max_replies: int | None = None,
+    max_seconds: float | None = None,
+    config: Annotated[GrpoConfig, Parameter(name="*", group="Training")],
+    models: Annotated[ReachOptions, Parameter(name="*", group="Models")] = ReachOptions(),
+    resume: Annotated[bool, Parameter(negative="--fresh")] = True,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> int | None:
+    """Train a model by multi-turn GRPO: conversations with simulated users, tools and verifiers, credit for each turn.
+
+    Runs on TRL: on this machine, or under torchrun and accelerate on several GPUs (DDP, FSDP, DeepSpeed). The run's
+    folder gets config.json, metrics.jsonl, curves.png, every conversation (trajectories.jsonl, for `usergym view` and
+    `usergym credit explain`), checkpoints, and at the end model/: the checkpoint that did best on held-out tasks. The
+    same command goes on from the last checkpoint.
+
+    Examples:
+
+        usergym train grpo --envs intention --model runs/cold/model --out intention --steps 100
+        usergym train grpo --envs function,telepathy --weights 1 2 --model Qwen/Qwen3-4B --lora --vllm colocate
+        torchrun --nproc_per_node 8 -m usergym train grpo --envs tau --model Qwen/Qwen3-8B --user-model openai/gpt-4o
+
+    Parameters
+    ----------
+    envs
+        Environments with options, divided by spaces or commas: function,telepathy or calendar:level=hard. Training
+        tasks are of the split `train`, held-out ones of `validation`.
+    weights
+        The share of tasks of each environment, in their order; equal unless given.
+    tasks
+        Train on these tasks or rows (JSONL, JSON, parquet) instead of the environment's own; for one environment.
+    validation_tasks
+        Validate on these, whose groups must not be in --tasks.
+    user_model
+        Model that plays the user: PROVIDER/MODEL, http://HOST:PORT/v1/MODEL, local/smollm2, or frozen: the policy as
+        it was at the start. Default: each environment's rule-based user.
+    user_temperature
+        Of the model that plays the user; the server's default unless given.
+    judge_model
+        Model that judges, in environments that ask one; likewise.
+    max_replies
+        End a conversation after so many replies of the policy. Default: what each environment says.
+    max_seconds
+        Wall clock of one conversation; over it is a failure, left out, not a zero.
+    dry_run
+        Print the settings as they were understood, check all that can be checked, and stop before any compute.
+    json
+        Print one JSON object at the end.
+    """
+    at_least(1, max_replies=max_replies)
+    at_least(0, user_temperature=user_temperature)
+    above_zero(max_seconds=max_seconds)
+    config = replace(config, out=run_folder(str(config.out), "grpo"))
+    courses = _courses(entries(envs), weights, tasks, validation_tasks, config)
+    from usergym.training.courses import check
+
+    check(courses)
+    if dry_run:
+        return _dry_run(config, courses, json)
+    from usergym.training.grpo import train
+
+    connected = Models(models)
+    user, judge = (_seated(name, connected, config) for name in (user_model, judge_model))
+    if user and user_temperature is not None:
+        user = SampledModel(user, Sampling(user_temperature))
+    cast = Cast(None, user, services={"judge": judge} if judge else {}, limits=Limits(max_replies, seconds=max_seconds))
+    told = {
+        "user_model": _told(user_model, models),
+        "user_temperature": user_temperature,
+        "judge_model": _told(judge_model, models),
+        "max_replies": max_replies,
+        "tasks": tasks,
+        "validation_tasks": validation_tasks,
+    }
+    trained = train(
+        config,
+        courses,
+        cast,
+        [each for each in (user, judge) if each],
+        identity={key: value for key, value in told.items() if value is not None},
+        resume=resume,
+        say=console.print,
+    )
+    if json:
+        print_json(trained)
+    elif trained.model:
+        best = "" if trained.best is None else f", held-out reward {trained.best:.3f}"
+        console.print(f"trained {trained.steps} steps{best}; the model is in {trained.model}")
+    else:
+        console.print(f"stopped after step {trained.steps}: {trained.stopped}. Run the same command again to go on.")
+    return 0 if trained.model else 3
+
+
+def _courses(
+    wanted: list[Entry], weights: tuple[float, ...], tasks: Path | None, held_out: Path | None, config: GrpoConfig
+) -> list[Course]:
+    if weights and len(weights) != len(wanted):
+        raise ValueError(f"--weights gives {len(weights)} numbers for {len(wanted)} environments; give one for each")
+    if len(wanted) > 1 and (tasks or held_out):
+        raise ValueError(f"--tasks is for one environment, and --envs names {len(wanted)}")
+    share = -(-config.validation // len(wanted))
+    courses = []
+    for place, entry in enumerate(wanted):
+        environment = load(entry.spec)
+        validation = _tasks(environment, held_out, "validation", config.seed) if config.validation else ()
+        train = partial(_tasks, environment, tasks, "train", config.seed)
+        weight = weights[place] if weights else 1.0
+        courses.append(Course(entry.name, environment, train, list(islice(validation, share)), weight))
+    return courses
+
+
+def _tasks(environment: Environment, file: Path | None, split: str, seed: int) -> Iterable[Task]:
+    return read_tasks(file, environment) if file else environment.tasks(split, seed)
+
+
+def _seated(name: str | None, connected: Models, config: GrpoConfig) -> "Model | None":
+    if name is None:
+        return None
+    if name == FROZEN:
+        from usergym.training.frozen import Frozen
+
+        return Frozen(config.model, config.chat_template, config.max_tokens)
+    return connected.connect(name)
+
+
+def _told(name: str | None, models: ReachOptions) -> object:
+    return {"name": FROZEN} if name == FROZEN else resolved(name, models)
+
+
+def _dry_run(config: GrpoConfig, courses: list[Course], as_json: bool) -> None:
+    """What can be said without loading the model."""
+    import os
+
+    from usergym.training.checkpoints import check
+
+    check(config.model, config.chat_template)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    told = {
+        **config.identity(),
+        "out": str(config.out),
+        "processes": processes,
+        "conversations_per_step": config.conversations,
+        "gradient_accumulation": config.accumulation(processes),
+        "envs": {course.name: {"weight": course.weight, "held_out": len(course.validation)} for course in courses},
+    }
+    if as_json:
+        print_json(told)
+        return
+    for key, value in told.items():
+        console.print(f"{key}: {value}", highlight=False)

@@ -1,0 +1,158 @@
+"""Learning curves of a training run: `metrics.jsonl` into `curves.png`; needs the extra `plots`."""
+
+import importlib.util
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from usergym.evaluation.gathered import drawable
+from usergym.training.record import METRICS, read_metrics
+
+WIDTH, HEIGHT = 360, 190
+POINTS = 400
+"""Of one line; of more, neighbours are drawn as their mean."""
+
+Points = Mapping[str, Sequence[tuple[int, float]]]
+"""Of each metric: step and value, in the order of the steps."""
+
+_PANELS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("Loss", {"loss": "train", "eval_loss": "validation"}),
+    ("Reward", {"reward": "train", "eval_reward": "validation"}),
+    ("Token accuracy", {"mean_token_accuracy": "train", "eval_mean_token_accuracy": "validation"}),
+    ("Entropy, nats a token", {"entropy": "train", "eval_entropy": "validation"}),
+    ("Spread of rewards within a group", {"reward_std": "train"}),
+    ("Tokens of a conversation's own words", {"completions/mean_length": "mean", "completions/max_length": "longest"}),
+    ("KL to the model as it was", {"kl": "train"}),
+    ("Share of conversations lost", {"lost": "train", "eval_lost": "validation"}),
+    ("Gradient norm", {"grad_norm": "train"}),
+    ("Learning rate", {"learning_rate": "train"}),
+)
+_TRAIN, _HELD_OUT, _REWARD = "env/", "eval_env/", "/reward"
+
+
+def curves(folder: str | Path) -> Path | None:
+    """Draws a run's curves; the picture, or None where there is nothing to draw or no way to."""
+    chart = _chart(folder)
+    if chart is None:
+        return None
+    import vl_convert
+
+    path = Path(folder) / "curves.png"
+    draft = path.with_suffix(".tmp")
+    draft.write_bytes(vl_convert.vegalite_to_png(chart.properties(background="white").to_dict(), scale=2))
+    draft.replace(path)
+    return path
+
+
+def svg(folder: str | Path) -> str | None:
+    """The same picture for a page, on no ground of its own."""
+    chart = _chart(folder)
+    if chart is None:
+        return None
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(chart.properties(background="transparent").to_dict())
+    return drawn
+
+
+def _chart(folder: str | Path) -> Any:
+    if not (Path(folder) / METRICS).exists() or not all(map(importlib.util.find_spec, ("altair", "vl_convert"))):
+        return None
+    points = gathered(folder)
+    panels = [(title, {key: name for key, name in lines.items() if key in points}) for title, lines in _PANELS]
+    panels[2:2] = _by_environment(points)
+    logged = [step for values in points.values() for step, _ in values]
+    steps = (min(logged, default=0), max(logged, default=0))
+    drawn = [_panel(title, lines, points, steps) for title, lines in panels if lines]
+    if not drawn:
+        return None
+    import altair
+
+    return (
+        altair.concat(*drawn, columns=2)
+        .resolve_scale(color="independent", strokeDash="independent")
+        .configure_view(stroke=None)
+        .configure_axis(gridColor="#88888844", domainColor="#888888", tickColor="#888888", titleFontWeight="normal")
+        .configure_legend(orient="top", title=None, labelLimit=160)
+        .configure_title(fontSize=13, fontWeight="normal", anchor="start", frame="group")
+    )
+
+
+def gathered(folder: str | Path) -> Points:
+    """Every metric that was logged; a step that was logged twice counts as it was last."""
+    found: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for row in read_metrics(folder):
+        for key, value in row.items():
+            if key not in ("step", "time") and isinstance(value, (int, float)):
+                found[key][row["step"]] = value
+    return {key: sorted(values.items()) for key, values in found.items()}
+
+
+def _by_environment(points: Points) -> list[tuple[str, dict[str, str]]]:
+    panels = []
+    for title, start in (("Reward by environment, train", _TRAIN), ("Reward by environment, validation", _HELD_OUT)):
+        keys = sorted(key for key in points if key.startswith(start) and key.endswith(_REWARD))
+        panels.append((title, {key: drawable(key.removeprefix(start).removesuffix(_REWARD)) for key in keys}))
+    return panels if any(len(lines) > 1 for _, lines in panels) else []
+
+
+def _panel(title: str, lines: Mapping[str, str], points: Points, steps: Sequence[int]) -> Any:
+    import altair
+
+    from usergym.evaluation.plots import COLOURS, DASHES
+
+    names = list(lines.values())
+    rows = [
+        {"line": name, "step": step, "value": value}
+        for key, name in lines.items()
+        for step, value in thinned(points[key])
+    ]
+    colour = altair.Color(
+        "line:N",
+        sort=names,
+        scale=altair.Scale(domain=names, range=[COLOURS[n % len(COLOURS)] for n in range(len(names))]),
+        legend=altair.Legend(symbolType="stroke", symbolStrokeWidth=2, symbolOpacity=1) if len(names) > 1 else None,
+    )
+    dash = altair.StrokeDash(
+        "line:N",
+        sort=names,
+        scale=altair.Scale(domain=names, range=[DASHES[n // len(COLOURS) % len(DASHES)] for n in range(len(names))]),
+        legend=None,
+    )
+    axis = altair.Axis(tickMinStep=1, format="~s")
+    base = altair.Chart(altair.Data(values=rows)).encode(  # type: ignore[no-untyped-call]
+        x=altair.X("step:Q", title="step", axis=axis, scale=altair.Scale(domain=list(steps), nice=False)),
+        y=altair.Y("value:Q", title=None, scale=altair.Scale(zero=False), axis=altair.Axis(format=".4~g")),
+        color=colour,
+    )
+    few = max(len(points[key]) for key in lines) <= 30
+    drawn = base.mark_line(strokeWidth=1.8, point={"size": 18} if few else False).encode(strokeDash=dash)
+    bands = [_band(key, lines[key], points, colour) for key in lines if f"{key}_low" in points]
+    return altair.layer(*bands, drawn).properties(title=title, width=WIDTH, height=HEIGHT)
+
+
+def _band(key: str, name: str, points: Points, colour: Any) -> Any:
+    """The interval of a metric."""
+    import altair
+
+    high = dict(points[f"{key}_high"])
+    rows = [
+        {"line": name, "step": step, "low": low, "high": high[step]}
+        for step, low in points[f"{key}_low"]
+        if step in high
+    ]
+    return (
+        altair.Chart(altair.Data(values=rows))  # type: ignore[no-untyped-call]
+        .mark_area(opacity=0.18)
+        .encode(x="step:Q", y="low:Q", y2="high:Q", color=colour)
+    )
+
+
+def thinned(points: Sequence[tuple[int, float]]) -> Sequence[tuple[float, float]]:
+    """At most `POINTS` points; of more, neighbours as their mean."""
+    if len(points) <= POINTS:
+        return points
+    size = -(-len(points) // POINTS)
+    cut = [points[at : at + size] for at in range(0, len(points), size)]
+    return [(sum(step for step, _ in part) / len(part), sum(value for _, value in part) / len(part)) for part in cut]

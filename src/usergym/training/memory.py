@@ -1,0 +1,104 @@
+"""A rough estimate of what training takes in memory, so that too little of it is said before any compute.
+
+It counts weights, gradients, Adam's two moments, the activations that the backward pass needs and the logits. It knows
+nothing of fragmentation or of a sampler beside the trainer: measured runs lay within a third of it.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from usergym.training.shape import Shape
+
+PROCESS = 700 * 2**20
+"""Of Python with torch, before any model."""
+LOGITS_AT_ONCE = 32_768
+"""Positions whose logits TRL's language-model head holds at a time."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one process computes at once."""
+
+    tokens: int
+    """Of one forward pass: rows times the longest row."""
+    lora_r: int = 0
+    """0: all weights are trained."""
+    half: bool = False
+    """bfloat16 over float32 weights; with LoRA the frozen weights are bfloat16 too."""
+    checkpointing: bool = False
+    """Activations are computed again in the backward pass, layer by layer."""
+    shards: int = 1
+    """Processes over which FSDP or ZeRO cut weights, gradients and moments."""
+
+
+def needed(shape: Shape, load: Load) -> int:
+    """Bytes, of one process.
+
+    A layer keeps about ten vectors of the model's width and four of the feed-forward's for each token; attention is
+    taken to be fused, so nothing grows with the square of the length.
+    """
+    trained = shape.per_rank * load.lora_r if load.lora_r else shape.parameters
+    weights = shape.parameters * (2 if load.half and load.lora_r else 4) + (4 * trained if load.lora_r else 0)
+    states = trained * 4 * 3
+    size = 2 if load.half else 4
+    layer = load.tokens * (10 * shape.hidden + 4 * shape.inner) * size
+    activations = layer + load.tokens * shape.hidden * size * shape.layers if load.checkpointing else layer * shape.layers
+    logits = min(load.tokens, LOGITS_AT_ONCE) * shape.vocabulary * 4 * 3
+    return PROCESS + (weights + states) // load.shards + activations + logits
+
+
+def check_memory(name: str, shape: Shape | None, load: Load) -> None:
+    """ValueError where `name` cannot be trained so on this machine; nothing where that is not known."""
+    there = available()
+    if shape is None or there is None:
+        return
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if not _has_gpu() else 1
+    wanted = needed(shape, load) * processes
+    if wanted > there:
+        together = f" in {processes} processes" if processes > 1 else ""
+        remedies = ["--lora"] * (not load.lora_r) + ["a smaller --batch", "a shorter --max-length"]
+        raise ValueError(
+            f"training {name} ({shape.parameters / 1e6:,.0f} M parameters, {load.tokens:,} tokens at once{together}) needs "
+            f"about {wanted / 2**30:,.1f} GiB, and {there / 2**30:,.1f} GiB are free; give "
+            f"{', '.join(remedies)}, --gradient-checkpointing, or another model (--ignore-memory tries it all the same)"
+        )
+
+
+def shards() -> int:
+    """Over how many processes accelerate's environment has weights cut."""
+    cut = any(os.environ.get(name, "").lower() in ("1", "true") for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"))
+    return int(os.environ.get("WORLD_SIZE", "1")) if cut else 1
+
+
+def available() -> int | None:
+    """Free bytes of this process's GPU, or of the machine within its control group; None where nobody tells."""
+    if _has_gpu():
+        import torch
+
+        free: int = torch.cuda.mem_get_info(int(os.environ.get("LOCAL_RANK", "0")))[0]
+        return free
+    return min((found for found in (_of_machine(), _of_group()) if found is not None), default=None)
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def _of_machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _of_group(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    for most, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
+        try:
+            return int((root / most).read_text()) - int((root / used).read_text())
+        except (OSError, ValueError):
+            continue
+    return None

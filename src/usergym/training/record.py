@@ -1,0 +1,240 @@
+"""What every training run leaves in its folder, and what a resumed one must find there.
+
+`config.json` (what was asked for, and of each start its versions, commit and command), `metrics.jsonl` (one object per
+logged step), `curves.png`, `checkpoints/`, and at the end `model/`.
+"""
+
+import fcntl
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+import usergym
+from usergym.rollouts.store import RunRefused, set_torn_line_aside
+from usergym.types import stable_hash
+
+PACKAGES = ("usergym", "torch", "transformers", "trl", "peft", "accelerate", "numpy", "verl", "vllm")
+METRICS, CONFIG, CHECKPOINTS, MODEL, ADAPTER = "metrics.jsonl", "config.json", "checkpoints", "model", "adapter"
+
+_SECRET = re.compile(r"_(KEY|TOKEN|SECRET|PASSWORD|PASS)$")
+_USERINFO = re.compile(r"(?<=://)[^/@\s\"]+(?=@)")
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+
+
+class Record:
+    """The one writer of a training run's folder. Of several processes of a run only the first writes."""
+
+    def __init__(self, folder: Path, lock: IO[str] | None) -> None:
+        self.folder = folder
+        self._lock = lock
+
+    @classmethod
+    def start(
+        cls, folder: str | Path, config: Mapping[str, Any], *, resume: bool = True, settings: Mapping[str, Any] = {}
+    ) -> "Record":
+        """Opens or resumes a run.
+
+        `config` is what must be the same on resume (model, data, algorithm, seed); `settings` may change (paths,
+        trackers, how often is logged). `resume` False starts over: what a run left here is removed. RunRefused names
+        what differs, or that another process writes here.
+        """
+        folder = Path(folder)
+        if not is_main():
+            return cls(folder, None)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / ".lock").open("w")
+        except OSError as error:
+            raise RunRefused(f"cannot write to {folder}: {error.strerror}; give another --out") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise RunRefused(f"another process is writing to {folder}; wait for it, or give another --out") from None
+        try:
+            _settle(folder, config, settings, resume)
+        except BaseException:
+            lock.close()
+            raise
+        record = cls(folder, lock)
+        set_torn_line_aside(folder / METRICS)
+        return record
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / CHECKPOINTS
+
+    @property
+    def model(self) -> Path:
+        """Where the trained model goes when the run is done."""
+        return self.folder / MODEL
+
+    @property
+    def done(self) -> bool:
+        return (self.model / CONFIG).exists()
+
+    def latest(self) -> Path | None:
+        """The last checkpoint that was written whole."""
+        found = [
+            (int(match[1]), path)
+            for path in self.checkpoints.glob("checkpoint-*")
+            if (match := _CHECKPOINT.fullmatch(path.name)) and (path / "trainer_state.json").exists()
+        ]
+        return max(found)[1] if found else None
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Appends one line to `metrics.jsonl`; what is no number is left out, and one that is not finite is null."""
+        if not is_main():
+            return
+        scalars = {name: value for name, value in values.items() if isinstance(value, (int, float))}
+        line = msgspec.json.encode({"step": step, **scalars, "time": round(time.time(), 3)}) + b"\n"
+        with (self.folder / METRICS).open("ab") as file:
+            file.write(line)
+
+    def rewind(self, step: int) -> None:
+        """Drops what was logged after `step`, from where the run now goes on."""
+        path = self.folder / METRICS
+        if not is_main() or not path.exists():
+            return
+        kept = [line for line in read_metrics(self.folder) if line["step"] <= step]
+        draft = path.with_suffix(".tmp")
+        draft.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
+        draft.replace(path)
+
+    def close(self) -> None:
+        if self._lock:
+            self._lock.close()
+
+
+def is_main() -> bool:
+    """Whether this process is the first of those that torchrun or accelerate started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def read_metrics(folder: str | Path) -> Iterator[dict[str, Any]]:
+    """Lines of a run's `metrics.jsonl`. ValueError names the line."""
+    path = Path(folder) / METRICS
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = msgspec.json.decode(line)
+                row["step"]
+            except (msgspec.MsgspecError, KeyError, TypeError) as error:
+                raise ValueError(f"{path}:{number}: {error}; take the line out") from None
+            yield row
+
+
+def _settle(folder: Path, config: Mapping[str, Any], settings: Mapping[str, Any], resume: bool) -> None:
+    path = folder / CONFIG
+    wanted = msgspec.json.decode(without_secrets(_encoded(config).decode()))
+    if not resume:
+        for path_left in (*folder.glob("trajectories*.jsonl"), *(folder / name for name in (METRICS, CONFIG, "curves.png"))):
+            path_left.unlink(missing_ok=True)
+        for name in (CHECKPOINTS, MODEL, ADAPTER):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    starts: list[Any] = []
+    if path.exists():
+        try:
+            found = msgspec.json.decode(path.read_bytes(), type=_Config)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise RunRefused(f"{path} is not of a training run ({error}); give another --out, or --fresh") from None
+        if changed := list(_differences(found.identity, wanted)):
+            raise RunRefused(
+                f"{folder} was trained with another configuration: {'; '.join(changed)}. "
+                "Give another --out, or --fresh to start over"
+            )
+        starts = found.starts
+    elif (folder / METRICS).exists() or (folder / CHECKPOINTS).exists():
+        raise RunRefused(f"{folder} holds a run but no config.json; give another --out, or --fresh to start over")
+    row = {
+        "identity": wanted,
+        "fingerprint": f"{stable_hash(_encoded(wanted).decode()):016x}",
+        "settings": settings,
+        "starts": [*starts, _this_start()],
+    }
+    text = msgspec.json.format(_encoded(row), indent=2).decode()
+    draft = path.with_suffix(".json.tmp")
+    try:
+        draft.write_text(without_secrets(text) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise RunRefused(f"cannot write {path}: {error.strerror}; make room, or give another --out") from error
+
+
+class _Config(msgspec.Struct):
+    identity: dict[str, Any]
+    starts: list[Any] = []
+
+
+def _encoded(value: object) -> bytes:
+    return msgspec.json.encode(value, order="sorted", enc_hook=str)
+
+
+def _differences(found: Any, wanted: Any, at: str = "") -> Iterator[str]:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in sorted({*found, *wanted}):
+            yield from _differences(found.get(key), wanted.get(key), f"{at}.{key}".strip("."))
+    elif found != wanted:
+        yield f"{at} was {_short(found)}, now {_short(wanted)}"
+
+
+def _short(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _this_start() -> dict[str, Any]:
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "versions": versions(),
+        "code": commit(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a result depends on; those that are not installed are left out."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> dict[str, Any] | None:
+    """The commit of this package's code and whether files differ from it; None where it is no checkout of its own."""
+    here = Path(usergym.__file__)
+    if _git(here, "ls-files", "--error-unmatch", here.name) is None or not (head := _git(here, "rev-parse", "HEAD")):
+        return None
+    changed = _git(here, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": head, "dirty": bool(changed)}
+
+
+def _git(file: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=file.parent, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def without_secrets(text: str) -> str:
+    """`text` without the passwords in its URLs and without the value of any variable that is named as a secret."""
+    for name, value in os.environ.items():
+        if _SECRET.search(name.upper()) and len(value) >= 8:
+            text = text.replace(value, "***")
+    return _USERINFO.sub("***", text)
