@@ -18,7 +18,10 @@ LR_SCHEDULER_TYPE="${LR_SCHEDULER_TYPE:-cosine}"
 WARMUP_RATIO="${WARMUP_RATIO:-0.1}"
 NUM_TRAIN_EPOCHS="${NUM_TRAIN_EPOCHS:-3}"
 BF16="${BF16:-true}"
+GRADIENT_CHECKPOINTING="${GRADIENT_CHECKPOINTING:-true}"
 NPROC_PER_NODE="${NPROC_PER_NODE:-1}"
+# For weights that one GPU does not hold: LAUNCHER="accelerate launch --config_file zero3.yaml"
+LAUNCHER="${LAUNCHER:-}"
 
 dry=
 arguments=()
@@ -26,23 +29,27 @@ for argument in "$@"; do
     if [ "$argument" = --dry-run ]; then dry=yes; else arguments+=("$argument"); fi
 done
 
-program=("${PYTHON:-python}" -m)
-if [ "$NPROC_PER_NODE" != 1 ]; then
-    program+=(torch.distributed.run --standalone "--nproc_per_node=$NPROC_PER_NODE" -m)
+if [ -n "$LAUNCHER" ]; then
+    read -r -a launcher <<< "$LAUNCHER"
+elif [ "$NPROC_PER_NODE" != 1 ]; then
+    launcher=("${PYTHON:-python}" -m torch.distributed.run --standalone "--nproc_per_node=$NPROC_PER_NODE")
+else
+    launcher=("${PYTHON:-python}")
 fi
 command=(
-    "${program[@]}" usergym train sft
-    --model "$MODEL_PATH" --data "$DATA" --out "$OUTPUT_DIR"
+    "${launcher[@]}" -m usergym train sft "$DATA" --model "$MODEL_PATH" --out "$OUTPUT_DIR"
     --epochs "$NUM_TRAIN_EPOCHS" --learning-rate "$LEARNING_RATE" --schedule "$LR_SCHEDULER_TYPE"
-    --warmup "$WARMUP_RATIO" --batch "$PER_DEVICE_TRAIN_BATCH_SIZE" --accumulate "$GRADIENT_ACCUMULATION_STEPS"
-    --max-length "$CUTOFF_LEN"
+    --warmup "$WARMUP_RATIO" --max-length "$CUTOFF_LEN" --micro-batch "$PER_DEVICE_TRAIN_BATCH_SIZE"
+    --batch "$((PER_DEVICE_TRAIN_BATCH_SIZE * GRADIENT_ACCUMULATION_STEPS * NPROC_PER_NODE))"
 )
-if [ "$BF16" = true ]; then command+=(--bf16); fi
+if [ "$BF16" = true ]; then command+=(--bf16); else command+=(--no-bf16); fi
+if [ "$GRADIENT_CHECKPOINTING" = true ]; then command+=(--gradient-checkpointing); fi
 command+=(${arguments[@]+"${arguments[@]}"})
 
 if [ -n "$dry" ]; then
     for name in PROJECT_DIR CUDA_VISIBLE_DEVICES MODEL_PATH DATA OUTPUT_DIR CUTOFF_LEN PER_DEVICE_TRAIN_BATCH_SIZE \
-        GRADIENT_ACCUMULATION_STEPS LEARNING_RATE LR_SCHEDULER_TYPE WARMUP_RATIO NUM_TRAIN_EPOCHS BF16 NPROC_PER_NODE; do
+        GRADIENT_ACCUMULATION_STEPS LEARNING_RATE LR_SCHEDULER_TYPE WARMUP_RATIO NUM_TRAIN_EPOCHS BF16 \
+        GRADIENT_CHECKPOINTING NPROC_PER_NODE LAUNCHER; do
         value="${!name:-}"
         printf '%-30s %s\n' "$name" "${value:-not set}"
     done

@@ -71,7 +71,10 @@ SETTINGS = {
 }
 """A variable's field of VerlRun, and the keys of verl's configuration that it stands for."""
 
-FREE = ("n_gpus_per_node", "nnodes", "save_freq", "test_freq", "loggers", "epochs", "gpu_memory_utilization")
+FREE = (
+    *("n_gpus_per_node", "nnodes", "engine", "tensor_parallel", "gpu_memory_utilization", "micro_batch"),
+    *("gradient_checkpointing", "activation_offload", "folder", "save_freq", "test_freq", "loggers", "epochs"),
+)
 """What may differ when a run goes on."""
 
 KEYS = ("OPENAI_API_KEY", "WANDB_API_KEY")
@@ -92,7 +95,7 @@ def main() -> int:
     identity = {key: value for key, value in dataclasses.asdict(run).items() if key not in FREE}
     Record.start(run.folder, identity, settings={"command": command})
     Path(run.folder, "overrides.txt").write_text("\n".join(command[3:]) + "\n", encoding="utf-8")
-    os.execvpe(sys.executable, command, {**os.environ, VARIABLE: MODULE})
+    return os.execvpe(sys.executable, command, {**os.environ, VARIABLE: MODULE})
 
 
 def with_overrides(variables: Mapping[str, str], given: Iterable[str]) -> tuple[dict[str, str], list[str]]:
@@ -137,7 +140,9 @@ def checked(run: VerlRun) -> None:
     for file in run.validation_files:
         for place, row in read_rows(file):
             if (row.get("extra_info") or {}).get("split") == "test":
-                raise ValueError(f"{place} is a test task, and checkpoints are chosen on VAL_FILES; use validation tasks")
+                raise ValueError(
+                    f"{place} is a test task, and checkpoints are chosen on VAL_FILES; use validation tasks"
+                )
             if (task := own_task(row)) and task.group in trained:
                 raise ValueError(f"{place}: the group {task.group!r} is trained on too; use validation tasks")
 
@@ -153,7 +158,9 @@ def shown(run: VerlRun, values: Mapping[str, str], command: list[str]) -> None:
         value = getattr(run, field)
         told = ", ".join(value) if isinstance(value, tuple) else value
         console.print(f"{name:30} {'not set' if told in ('', None) else told}   ({keys[0]})")
-    console.print(f"\n{VARIABLE}={MODULE} \\\n" + " \\\n  ".join([shlex.join(command[:3]), *map(shlex.quote, command[3:])]))
+    console.print(
+        f"\n{VARIABLE}={MODULE} \\\n" + " \\\n  ".join([shlex.join(command[:3]), *map(shlex.quote, command[3:])])
+    )
     try:
         checked(run)
     except (ValueError, LookupError, StopRun) as error:

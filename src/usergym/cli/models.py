@@ -14,6 +14,8 @@ from usergym.models.transport import Options, show
 from usergym.rollouts.engine import Seating, seat_idle, seat_model, seat_oracle
 
 PLAYED = {"oracle": seat_oracle, "idle": seat_idle}
+CHECKPOINT = "checkpoint/"
+"""Before the folder of a trained model, which then runs in this process."""
 
 
 @dataclass
@@ -31,7 +33,9 @@ class Models:
         self.budget = Budget(options.max_requests, options.max_total_tokens, options.max_cost, self.prices)
 
     def connect(self, name: str) -> Model:
-        if name not in self.connected:
+        if name not in self.connected and name.startswith(CHECKPOINT):
+            self.connected[name] = _checkpoint(name)
+        elif name not in self.connected:
             options = self.options
             model = connect(
                 name,
@@ -62,7 +66,19 @@ def resolved(name: str | None, options: ReachOptions) -> dict[str, Any] | None:
     """What identifies a model in a run's configuration: its full name and where it is."""
     if name is None:
         return None
-    if name in PLAYED:
+    if name in PLAYED or name.startswith(CHECKPOINT):
         return {"name": name}
     address = parse(name, options.endpoint, options.base_url)
     return {"name": address.name, "url": show(address.base_url)} if address.base_url else {"name": address.name}
+
+
+def _checkpoint(name: str) -> Model:
+    """Refuses what cannot be loaded now, not at the first reply."""
+    try:
+        from usergym.training.checkpoints import check
+        from usergym.training.frozen import Frozen
+    except ImportError as error:
+        raise LookupError(f"model {name!r} needs {error.name}; get it with: pip install 'usergym[train]'") from error
+    folder = name.removeprefix(CHECKPOINT)
+    check(folder)
+    return Frozen(folder)

@@ -8,13 +8,15 @@ from usergym.cli.errors import told_in_one_line
 from usergym.cli.running import outcomes
 from usergym.cli.tables import console
 from usergym.evaluation.report import write_report
+from usergym.training.curves import svgs
+from usergym.training.record import METRICS
 from usergym.types import Trajectory
 
 
 @told_in_one_line
 def report(*runs: Path, output: Path = Path("report.html"), title: str = "usergym", samples: int = 30) -> None:
-    """Write one HTML page about one or more runs: a table, plots, and conversations to read. It needs no server and
-    loads nothing from elsewhere.
+    """Write one HTML page about one or more runs: a table, plots, learning curves of training runs, and conversations
+    to read. It needs no server and loads nothing from elsewhere.
 
     Examples:
 
@@ -23,7 +25,7 @@ def report(*runs: Path, output: Path = Path("report.html"), title: str = "usergy
     Parameters
     ----------
     runs
-        Run folders; each is a row of the table, named after its folder.
+        Folders of runs, also of training; each that holds conversations is a row of the table, named after its folder.
     output
         The page.
     title
@@ -34,12 +36,17 @@ def report(*runs: Path, output: Path = Path("report.html"), title: str = "usergy
     if not runs:
         raise ValueError("no run folder given; `usergym report runs/NAME` makes a page about one")
     sources: dict[str, Callable[[], Iterable[Trajectory]]] = {}
+    figures: list[tuple[str, str]] = []
     for run in runs:
         if not run.exists() and (Path("runs") / run).is_dir():
             run = Path("runs") / run
-        if not (run / "trajectories.jsonl").exists():
-            raise ValueError(f"{run} is no run folder: it has no trajectories.jsonl")
+        played, learned = (run / "trajectories.jsonl").exists(), (run / METRICS).exists()
+        if not (played or learned):
+            raise ValueError(f"{run} is no run folder: it has neither trajectories.jsonl nor {METRICS}")
         name = run.name if run.name not in sources else str(run)
-        sources[name] = partial(outcomes, run)
-    write_report(output, sources, title, samples)
+        if played:
+            sources[name] = partial(outcomes, run)
+        if learned:
+            figures += [(f"{name}: {about}", drawn) for about, drawn in svgs(run, f"curves{len(figures)}-")]
+    write_report(output, sources, title, samples, figures=figures)
     console.print(f"report: {output}")

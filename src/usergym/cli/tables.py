@@ -16,7 +16,7 @@ errors = Console(stderr=True)
 
 
 def print_json(value: object) -> None:
-    print(msgspec.json.encode(value).decode())
+    print(msgspec.json.encode(value, enc_hook=str).decode())
 
 
 def reward_of(summary: Summary) -> str:

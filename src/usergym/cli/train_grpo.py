@@ -1,6 +1,7 @@
 """`usergym train grpo`: multi-turn reinforcement learning against simulated users, tools and verifiers."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -8,23 +9,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from rich.table import Table
 
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import Models, resolved
 from usergym.cli.options import Json, ReachOptions, above_zero, at_least, run_folder
-from usergym.cli.running import console
+from usergym.cli.running import console, how_to_resume
+from usergym.cli.tables import console as tables
 from usergym.cli.tables import print_json
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import Environment, load
 from usergym.evaluation.suite import Entry, entries
+from usergym.models.base import StopRun
 from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast, Limits
 from usergym.training.courses import Course
+from usergym.training.frozen import Frozen
 from usergym.training.grpo_config import GrpoConfig
+from usergym.training.record import is_main
 from usergym.types import Sampling, Task
 
 if TYPE_CHECKING:
-    from usergym.models.base import Model
+    from usergym.training.grpo import Trained
 
 FROZEN = "frozen"
 """As a model's name: the policy as it was when training began."""
@@ -40,6 +46,7 @@ def grpo(
     user_model: str | None = None,
     user_temperature: float | None = None,
     judge_model: str | None = None,
+    agent_model: str | None = None,
     max_replies: int | None = None,
     max_seconds: float | None = None,
     config: Annotated[GrpoConfig, Parameter(name="*", group="Training")],
@@ -79,8 +86,10 @@ def grpo(
         Of the model that plays the user; the server's default unless given.
     judge_model
         Model that judges, in environments that ask one; likewise.
+    agent_model
+        With --speaker user, who plays the agent: a model as above, oracle or idle.
     max_replies
-        End a conversation after so many replies of the policy. Default: what each environment says.
+        End a conversation after so many replies of the agent. Default: what each environment says.
     max_seconds
         Wall clock of one conversation; over it is a failure, left out, not a zero.
     dry_run
@@ -93,43 +102,71 @@ def grpo(
     above_zero(max_seconds=max_seconds)
     config = replace(config, out=run_folder(str(config.out), "grpo"))
     courses = _courses(entries(envs), weights, tasks, validation_tasks, config)
-    from usergym.training.courses import check
-
-    check(courses)
-    if dry_run:
-        return _dry_run(config, courses, json)
-    from usergym.training.grpo import train
-
     connected = Models(models)
-    user, judge = (_seated(name, connected, config) for name in (user_model, judge_model))
+    frozen = Frozen(config.model, config.chat_template, config.max_tokens)
+    user, judge = (
+        None if name is None else frozen if name == FROZEN else connected.connect(name)
+        for name in (user_model, judge_model)
+    )
     if user and user_temperature is not None:
         user = SampledModel(user, Sampling(user_temperature))
-    cast = Cast(None, user, services={"judge": judge} if judge else {}, limits=Limits(max_replies, seconds=max_seconds))
+    cast = Cast(
+        connected.agent(agent_model) if agent_model else None,
+        user,
+        services={"judge": judge} if judge else {},
+        limits=Limits(max_replies, seconds=max_seconds),
+    )
+    if dry_run:
+        show_plan(config, courses, cast, json)
+        return None
+    from usergym.training.grpo_checks import check
+
+    check(config, courses, cast)
+    from usergym.training.grpo import train
+
     told = {
         "user_model": _told(user_model, models),
         "user_temperature": user_temperature,
         "judge_model": _told(judge_model, models),
+        "agent_model": _told(agent_model, models),
         "max_replies": max_replies,
         "tasks": tasks,
         "validation_tasks": validation_tasks,
     }
-    trained = train(
-        config,
-        courses,
-        cast,
-        [each for each in (user, judge) if each],
-        identity={key: value for key, value in told.items() if value is not None},
-        resume=resume,
-        say=console.print,
-    )
+    try:
+        trained = train(
+            config,
+            courses,
+            cast,
+            [frozen, *connected.all],
+            identity={key: value for key, value in told.items() if value is not None},
+            resume=resume,
+            say=_say,
+        )
+    except KeyboardInterrupt:
+        _say(f"\ninterrupted: checkpoints are in {config.out}. {how_to_resume()}")
+        sys.exit(130)
+    except StopRun as error:
+        advice = "" if "again" in str(error) else f"\nCheckpoints are in {config.out}. {how_to_resume()}"
+        raise StopRun(f"{error}{advice}") from None
+    if is_main():
+        show_trained(trained, json)
+    return 0 if trained.model else 3
+
+
+def _say(text: str) -> None:
+    if is_main():
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_trained(trained: "Trained", json: bool) -> None:
     if json:
         print_json(trained)
     elif trained.model:
         best = "" if trained.best is None else f", held-out reward {trained.best:.3f}"
-        console.print(f"trained {trained.steps} steps{best}; the model is in {trained.model}")
+        tables.print(f"trained {trained.steps:,} steps{best}; the model is in {trained.model}")
     else:
-        console.print(f"stopped after step {trained.steps}: {trained.stopped}. Run the same command again to go on.")
-    return 0 if trained.model else 3
+        _say(f"stopped after step {trained.steps:,}: {trained.stopped}. {how_to_resume()}")
 
 
 def _courses(
@@ -154,38 +191,41 @@ def _tasks(environment: Environment, file: Path | None, split: str, seed: int) -
     return read_tasks(file, environment) if file else environment.tasks(split, seed)
 
 
-def _seated(name: str | None, connected: Models, config: GrpoConfig) -> "Model | None":
-    if name is None:
-        return None
-    if name == FROZEN:
-        from usergym.training.frozen import Frozen
-
-        return Frozen(config.model, config.chat_template, config.max_tokens)
-    return connected.connect(name)
-
-
 def _told(name: str | None, models: ReachOptions) -> object:
     return {"name": FROZEN} if name == FROZEN else resolved(name, models)
 
 
-def _dry_run(config: GrpoConfig, courses: list[Course], as_json: bool) -> None:
-    """What can be said without loading the model."""
-    import os
+def show_plan(config: GrpoConfig, courses: Sequence[Course], cast: Cast, json: bool) -> None:
+    """The settings in full, what a step is made of, and the estimate of memory."""
+    from usergym.training.grpo_checks import check, load, processes
+    from usergym.training.memory import available, needed
 
-    from usergym.training.checkpoints import check
-
-    check(config.model, config.chat_template)
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    found = check(config, courses, cast)
+    memory, free = needed(found.shape, load(config, found, courses, cast)) if found.shape else None, available()
+    envs = {course.name: {"weight": course.weight, "held_out": len(course.validation)} for course in courses}
     told = {
-        **config.identity(),
-        "out": str(config.out),
-        "processes": processes,
-        "conversations_per_step": config.conversations,
-        "gradient_accumulation": config.accumulation(processes),
-        "envs": {course.name: {"weight": course.weight, "held_out": len(course.validation)} for course in courses},
+        "config": {**config.identity(), **config.settings()},
+        "envs": envs,
+        "processes": processes(),
+        "conversations": config.conversations,
+        "accumulation": config.accumulation(processes()),
+        "memory": memory,
+        "free": free,
     }
-    if as_json:
+    if json:
         print_json(told)
         return
-    for key, value in told.items():
-        console.print(f"{key}: {value}", highlight=False)
+    table = Table("environment", "share", "held-out tasks", title=f"{config.model}: GRPO")
+    total = sum(course.weight for course in courses)
+    for course in courses:
+        table.add_row(course.name, f"{course.weight / total:.0%}", f"{len(course.validation):,}")
+    tables.print(table)
+    what = f"LoRA of rank {config.lora_r}" if config.lora else "all weights"
+    size = f"{found.shape.parameters / 1e6:,.1f} M parameters; " if found.shape else ""
+    tables.print(
+        f"{size}{what}, {config.steps:,} steps of {config.prompts} tasks x {config.group} conversations, "
+        f"{processes()} process(es), learning rate {config.rate:g}, {config.out}"
+    )
+    if memory:
+        there = f" of {free / 2**30:,.1f} GiB that are free" if free is not None else ""
+        tables.print(f"memory: about {memory / 2**30:,.1f} GiB{there} (a rough estimate, for each process)")

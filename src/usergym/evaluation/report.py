@@ -59,14 +59,17 @@ def write_report(
     title: str = "usergym",
     samples: int = 30,
     evaluated: Evaluated | None = None,
+    figures: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Writes the page. `runs` are trajectories by name, or functions that give them; each is read once.
+    """Writes the page. `runs` are trajectories by name, or functions that give them; each is read once. `figures`:
+    title and SVG of what the caller has drawn itself.
 
     `samples` conversations are shown of each run. Without the extra `plots` the page says how to get plots.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     gathered = [_gather(name, source, samples) for name, source in runs.items()]
+    plots = plots_of(gathered, evaluated)
     template = Environment(
         loader=PackageLoader("usergym.evaluation", "templates"),
         autoescape=True,
@@ -81,7 +84,7 @@ def write_report(
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         rows=_rows(gathered),
-        plots=plots_of(gathered, evaluated),
+        plots=plots if plots is None else [*figures, *plots],
         evaluated=evaluated,
         about=published(),
         conversations=[(run.name, [_conversation(one) for one in run.chosen()]) for run in gathered],

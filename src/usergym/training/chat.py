@@ -33,12 +33,17 @@ class Chat:
     """Messages to ids and back, for one tokenizer.
 
     TemplateError where it has no chat template, or one whose assistant messages do not end in a special token: then
-    nobody could tell where a reply ends.
+    nobody could tell where a reply ends. The tokenizer must be a fast one.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         if not getattr(tokenizer, "chat_template", None):
             raise TemplateError(f"{named(tokenizer)} has no chat template; give one that has, or --chat-template FILE")
+        if not tokenizer.is_fast:
+            raise TemplateError(
+                f"{named(tokenizer)} cannot tell where its tokens stand in a text, so what people say could not be "
+                "kept apart from special tokens; give a fast tokenizer (tokenizer.json)"
+            )
         self.tokenizer = tokenizer
         self._spelling = Spelling(tokenizer)
         self._own = f"reply{secrets.token_hex(8)}"
@@ -72,9 +77,25 @@ class Chat:
         calls = tuple(ToolCall(message.tool_call_id or "", self._own, "{}") for message in messages[:answered])
         past = to_rows([_ASKED, Message("assistant", "" if calls else self._own, tool_calls=calls)])
         text = self._render([*past, *self._spelling.hide(self._rows(messages))])
-        behind = text.rfind(self._own) + len(self._own)
-        end = min((at for name in self._ends if (at := text.find(name, behind)) >= 0), default=len(text))
+        end, _ = self._end(text, text.rfind(self._own) + len(self._own))
         return self._spelling.ids(text[end:])[1:]
+
+    def write(self, message: Message) -> list[int]:
+        """The ids by which a model would have to say an own message, from the generation prompt to its end token:
+        what `read` reads. Reasoning stands in `<think>` where the template leaves it out."""
+        asked, said = self._spelling.hide(self._rows([_ASKED, message]))
+        prompt, text = self._render([asked]), self._render([asked, said], prompt=False)
+        begins = self._begins(prompt, text)
+        if message.reasoning and THOUGHT not in text[begins:]:
+            said["content"] = f"{THINK}\n{self._spelling.hide(message.reasoning)}\n{THOUGHT}\n\n{said['content']}"
+            text = self._render([asked, said], prompt=False)
+            begins = self._begins(prompt, text)
+        end, name = self._end(text, begins)
+        text = text[: end + len(name)]
+        if self._begun and THOUGHT not in text[begins:]:
+            return self._spelling.ids(f"\n{THOUGHT}\n\n{text[begins:]}")
+        before, ids = self._spelling.ids(prompt), self._spelling.ids(text)
+        return ids[len(before) :] if ids[: len(before)] == before else self._spelling.ids(text[begins:])
 
     def read(self, ids: Sequence[int], place: int = 0) -> Message:
         """What sampled ids say: the words before the end token, reasoning apart, tool calls parsed. `place` is the
@@ -117,7 +138,7 @@ class Chat:
     def _find_ends(self) -> list[str]:
         """The special tokens that end an assistant's message: the last one, and one in the past."""
         talk = [_ASKED, Message("assistant", self._own), _ASKED]
-        last = self._try(talk[:2]).rpartition(self._own)[2]
+        last = self._render(to_rows(talk[:2]), prompt=False).rpartition(self._own)[2]
         past = self._try(talk).rpartition(self._own)[2]
         ends = [names[0] for text in (last, past) if (names := self._spelling.names(text))]
         if len(ends) < 2 or (ends[0] != ends[1] and len(self._spelling.names(past)) < 2):
@@ -138,20 +159,48 @@ class Chat:
     def _find_tools(self) -> None:
         """Tools are the template's own if it lists them, takes a result, and writes a call that can be read back."""
         call = ToolCall("call_1_0", LOOK.name, '{"word": "tree"}')
-        talk = [_ASKED, Message("assistant", tool_calls=(call,)), Message("tool", self._own, tool_call_id=call.id)]
-        listed = self._try(talk[:1], [LOOK], prompt=True)
-        wrote = self._try(talk[:2], [LOOK])
-        if LOOK.description not in listed or not wrote or self._own not in self._try(talk, [LOOK]):
+        own, result = Message("assistant", tool_calls=(call,)), Message("tool", self._own, tool_call_id=call.id)
+        if (
+            LOOK.description not in self._try([_ASKED], [LOOK], prompt=True)
+            or LOOK.name not in self._try([_ASKED, own], [LOOK])
+            or self._own not in self._try([_ASKED, own, result], [LOOK])
+        ):
             return
         self.native_tools = True
-        reply = self._spelling.ids(wrote[len(_shared(listed, wrote)) :])
-        goes_on = "result" in self._spelling.text(self.more([Message("tool", "result", tool_call_id=call.id)]))
         for schema in (False, hasattr(self.tokenizer, "parse_response")):
             self._schema = schema
-            read = self.read(reply, 1).tool_calls
-            if goes_on and len(read) == 1 and read[0].name == call.name and _same(read[0].arguments, call.arguments):
+            if self._reads_back(own):
                 return
         self.native_tools = self._schema = False
+
+    def _reads_back(self, own: Message) -> bool:
+        """Whether a call that the template writes is understood, and a conversation goes on after it."""
+        (call,) = own.tool_calls
+        try:
+            read = self.read(self.write(own), 1).tool_calls
+            after = self._spelling.text(self.more([Message("tool", "result", tool_call_id=call.id)]))
+        except TemplateError:
+            return False
+        same = [(each.name, _object(each.arguments)) for each in read] == [(call.name, _object(call.arguments))]
+        return same and "result" in after
+
+    def _end(self, text: str, behind: int) -> tuple[int, str]:
+        """Where the first end token behind a place stands, and its name."""
+        found = [(at, name) for name in self._ends if (at := text.find(name, behind)) >= 0]
+        if not found:
+            raise TemplateError(
+                f"the chat template of {named(self.tokenizer)} ends a message of the assistant without "
+                f"{' or '.join(self._ends)}, as {text[behind:][:40]!r}; {REMEDY}"
+            )
+        return min(found)
+
+    def _begins(self, prompt: str, text: str) -> int:
+        """Where the reply begins in a rendered exchange."""
+        if text.startswith(prompt) or not self._begun:
+            pairs = zip(prompt, text, strict=False)
+            return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(prompt), len(text)))
+        opened = prompt.rindex(THINK)
+        return opened + len(THINK) * text.startswith(THINK, opened)
 
     def _apart(self, text: str) -> tuple[str | None, str]:
         """Reasoning and words of a reply."""
@@ -164,8 +213,8 @@ class Chat:
     def _by_schema(self, words: str, place: int) -> Message | None:
         try:
             return msgspec.convert(self.tokenizer.parse_response(words), ChatMessage).message(place)
-        except (*REFUSED, msgspec.ValidationError):
-            return None
+        except (*REFUSED, msgspec.ValidationError, ImportError):
+            return None  # not in the schema's form, or its parser is not installed
 
 
 def to_rows(messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -200,16 +249,6 @@ def _object(arguments: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _same(a: str, b: str) -> bool:
-    return _object(a) == _object(b)
-
-
-def _shared(a: str, b: str) -> str:
-    """The beginning that two texts share."""
-    same = next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    return a[:same]
 
 
 def _folded(messages: Sequence[Message]) -> list[Message]:

@@ -140,6 +140,42 @@ def read_template(path: Path) -> str:
     return text
 
 
+def tokenizer(found: Checkpoint, template: Path | None = None) -> Any:
+    """A checkpoint's tokenizer, without its weights. LookupError as `load`."""
+    from transformers import AutoTokenizer
+
+    with quiet(), _told(found):
+        if found.kind == "gguf":
+            made = AutoTokenizer.from_pretrained(str(found.path.parent), gguf_file=found.path.name)
+            # transformers 5.10 takes the token that begins a text for the one that ends it.
+            for role, number in shape.special_ids(found.path).items():
+                setattr(made, {"unknown": "unk", "padding": "pad"}.get(role, role) + "_token", _named(made, number))
+        elif found.kind == "adapter" and not _has(found.path, "tokenizer*"):
+            return tokenizer(find(_base(found)), template)
+        else:
+            made = AutoTokenizer.from_pretrained(str(found.path))
+    if template is not None:
+        made.chat_template = read_template(template)
+    if made.pad_token is None:
+        made.pad_token = made.eos_token
+    return made
+
+
+def _named(tokenizer: Any, number: int) -> str:
+    return str(tokenizer.convert_ids_to_tokens(number))
+
+
+@contextmanager
+def _told(found: Checkpoint) -> Iterator[None]:
+    """What the libraries raise for files they cannot read, as one line."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeError, ImportError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        remedy = "check the name and the network" if found.kind == "hub" else "check its files"
+        raise LookupError(f"model {found.name!r} cannot be loaded: {reason[:300]}; {remedy}") from error
+
+
 def load(
     name: str,
     *,
@@ -156,56 +192,50 @@ def load(
     LookupError and ValueError as `check`, and where transformers cannot load what is there.
     """
     found = find(name)
-    with quiet():
-        try:
-            model, tokenizer = _loaded(found, "float32" if dtype == "auto" else dtype, trainable, merge)
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            remedy = "check the name and the network" if found.kind == "hub" else "check its files"
-            raise LookupError(f"model {name!r} cannot be loaded: {reason[:300]}; {remedy}") from error
-    if template is not None:
-        tokenizer.chat_template = read_template(template)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    with quiet(), _told(found):
+        model = _weights(found, "float32" if dtype == "auto" else dtype, trainable, merge)
     if not trainable:
         model.requires_grad_(False)
         model.eval()
-    return model, tokenizer
+    return model, tokenizer(found, template)
 
 
-def _loaded(found: Checkpoint, dtype: str, trainable: bool, merge: bool) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def _weights(found: Checkpoint, dtype: str, trainable: bool, merge: bool) -> Any:
+    from transformers import AutoModelForCausalLM
 
-    if found.kind == "gguf":
-        return _dequantised(found.path, dtype)
     if found.kind == "adapter":
         return _with_adapter(found, dtype, trainable and not merge)
-    where = str(found.path)
-    return AutoModelForCausalLM.from_pretrained(where, dtype=dtype), AutoTokenizer.from_pretrained(where)
+    where, options = str(found.path), {}
+    if found.kind == "gguf":
+        where, options = str(found.path.parent), _dequantised(found.path.name)
+    model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
+    # What an adapter that is trained on it will name as its base: a GGUF file's folder says too little.
+    model.name_or_path = model.config._name_or_path = (
+        found.name if found.kind != "folder" else str(found.path.resolve())
+    )
+    return model
 
 
-def _dequantised(file: Path, dtype: str) -> tuple[Any, Any]:
+def _dequantised(file: str) -> dict[str, Any]:
     import transformers
 
-    where, named = str(file.parent), file.name
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"gguf_file": file}
     if quantised := getattr(transformers, "GgufConfig", None):
-        # From transformers 5.11 on, a file that was merely read stays quantised, and cannot be saved.
-        options["quantization_config"] = quantised(gguf_file=named, dequantize=True)
-    model = transformers.AutoModelForCausalLM.from_pretrained(where, gguf_file=named, dtype=dtype, **options)
-    return model, transformers.AutoTokenizer.from_pretrained(where, gguf_file=named)
+        # With this class, a file that is merely read stays quantised, and could not be saved.
+        options["quantization_config"] = quantised(gguf_file=file, dequantize=True)
+    return options
 
 
-def _with_adapter(found: Checkpoint, dtype: str, trainable: bool) -> tuple[Any, Any]:
+def _with_adapter(found: Checkpoint, dtype: str, trainable: bool) -> Any:
     from peft import PeftModel
-    from transformers import AutoTokenizer
 
-    base = str(read_json(found.path / "adapter_config.json")["base_model_name_or_path"])
-    model, tokenizer = _loaded(find(base), dtype, trainable, merge=True)
-    model = PeftModel.from_pretrained(model, str(found.path), is_trainable=trainable)
-    if _has(found.path, "tokenizer*"):
-        tokenizer = AutoTokenizer.from_pretrained(str(found.path))
-    return model if trainable else model.merge_and_unload(), tokenizer
+    base = _weights(find(_base(found)), dtype, trainable, merge=True)
+    model = PeftModel.from_pretrained(base, str(found.path), is_trainable=trainable)
+    return model if trainable else model.merge_and_unload()
+
+
+def _base(found: Checkpoint) -> str:
+    return str(read_json(found.path / "adapter_config.json")["base_model_name_or_path"])
 
 
 def save(model: Any, tokenizer: Any, folder: str | Path) -> Path:

@@ -13,11 +13,15 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from usergym.training.chat import Chat, TemplateError, marked, to_rows
+from usergym.models import tool_text
+from usergym.training.chat import Chat, TemplateError, to_rows
+from usergym.training.marks import marked
 from usergym.training.tokens import Row, rows
 from usergym.types import Message, Speaker, Tool, Trajectory
 
 Overlong = Literal["drop", "cut", "fail"]
+
+_ASKED = Message("user", "?")
 
 VERIFIED = 32
 """Rows whose masks are read back before anything is trained."""
@@ -134,14 +138,17 @@ class Encoder:
 
     def _reply(self, message: Message) -> list[int]:
         rendered = self.tokenizer.apply_chat_template(
-            to_rows([Message("user", "?"), *self.chat_rows(message)]),
+            to_rows([_ASKED, *(tool_text.render([message]) if not self.chat.native_tools else [message])]),
             chat_template=self._marked,
             tokenize=True,
             return_dict=True,
             return_assistant_tokens_mask=True,
         )
-        masks = rendered["assistant_masks"]
-        ids = [each for each, mine in zip(rendered["input_ids"], masks, strict=True) if mine]
+        whole, marks = rendered["input_ids"], np.flatnonzero(rendered["assistant_masks"])
+        asked = self.chat.first([_ASKED])
+        # A generation prompt may open the reasoning, and then the reply begins behind that.
+        start = len(asked) if whole[: len(asked)] == asked else marks[0] if len(marks) else len(whole)
+        ids: list[int] = whole[start : marks[-1] + 1 if len(marks) else None]
         if not self.chat.ended(ids):
             raise TemplateError(
                 "the marks of the chat template leave out the end token of an assistant's message, so a model would "
@@ -152,12 +159,6 @@ class Encoder:
         if not same(self.chat.read(ids), message):
             raise Unlearnable("words that do not come back from their tokens")
         return ids
-
-    def chat_rows(self, message: Message) -> list[Message]:
-        """As the template takes it."""
-        from usergym.models import tool_text
-
-        return [message] if self.chat.native_tools else tool_text.render([message])
 
 
 class Unlearnable(ValueError):
@@ -213,13 +214,13 @@ def verify(chat: Chat, row: Example, conversation: Conversation) -> None:
 
 
 def same(read: Message, wrote: Message) -> bool:
-    """Whether two messages say and call the same."""
+    """Whether two messages say and call the same. Reasoning may be missing from what was read: most templates have no
+    place for it."""
 
     def of(message: Message) -> tuple[object, ...]:
-        calls = [(call.name, _value(call.arguments)) for call in message.tool_calls]
-        return message.content.strip(), (message.reasoning or "").strip(), calls
+        return message.content.strip(), [(call.name, _value(call.arguments)) for call in message.tool_calls]
 
-    return of(read) == of(wrote)
+    return of(read) == of(wrote) and read.reasoning in (None, (wrote.reasoning or "").strip("\n"))
 
 
 def _value(arguments: str) -> Any:

@@ -23,6 +23,7 @@ from usergym.training.credit_formulas import (
 
 __all__ = [
     "Filtered",
+    "Method",
     "Preset",
     "Standing",
     "TrajectoryScoreMethod",
@@ -45,7 +46,7 @@ class Standing:
     score: float
     """Of the trajectory, by the trajectory score method."""
     baseline: float
-    """What its score, or at R2G its return, is compared with."""
+    """What its score is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,7 @@ def turn_advantages(
     ValueError where lengths differ, spans overlap or leave the row, a reward is NaN or infinite, a name is unknown.
     """
     if len(turn_spans) != len(turn_rewards):
-        raise ValueError(
-            f"turn_spans has {len(turn_spans)} members, turn_rewards {len(turn_rewards)}; give one of each"
-        )
+        raise ValueError(f"turn_spans has {len(turn_spans)} members, turn_rewards {len(turn_rewards)}; give each")
     if length < 0:
         raise ValueError(f"length is {length}; give the number of tokens of a row")
     rows, spans = _spans(turn_spans, length)
@@ -205,9 +204,14 @@ def _rewards(member: int, rewards: Sequence[float | None] | None) -> Floats | No
     if not len(rewards):
         raise ValueError(f"member {member} has no turns; give None for a member that is not scored")
     for turn, reward in enumerate(rewards):
-        if reward is not None and not math.isfinite(reward):
+        try:
+            sound = reward is None or math.isfinite(reward)
+        except TypeError:
+            sound = False
+        if not sound:
             raise ValueError(
-                f"the reward of turn {turn} of member {member} is {reward}; give a finite number, or None for not scored"
+                f"the reward of turn {turn} of member {member} is {reward!r:.80}; "
+                "give a finite number, or None for not scored"
             )
     if any(reward is None for reward in rewards):
         return None

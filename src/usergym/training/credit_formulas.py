@@ -22,8 +22,8 @@ TrajectoryScoreMethod = Literal["Sum", "Mean", "R2G"]
 ETA = 1e-6
 """Added to a standard deviation before it divides."""
 STEP = 1e-3
-"""By this share of the largest reward in sight what is expected of a member grows with every turn, so that of two turns
-that nothing was earned between the later one gets less."""
+"""A hair: by this share of the largest reward in sight more is expected of a member with every turn, so that a turn
+gets less than the one before it also where that one gained nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +103,15 @@ def credited(group: Group) -> Credited:
 
 def usergym(group: Group) -> Credited:
     """Exact for R2G and Equalized: what a turn is compared with depends on the other members and on what its own
-    member had earned before it, never on the turn itself."""
-    scores_N = group.scores_N
+    member had earned before it, never on the turn itself. The score of R2G is always the discounted return, the only
+    one that a reward to go can be compared with."""
     if group.size < 2:
         return _nothing(group)
-    ahead_N = (group.size * scores_N - math.fsum(scores_N)) / (group.size - 1)
-    baselines_N = scores_N - ahead_N
-    if group.method.turn_level == "R2G":
-        baselines_N, turns_NT = _reward_to_go(group, baselines_N)
+    to_go = group.method.turn_level == "R2G"
+    scores_N = group.returns_N if to_go else group.scores_N
+    ahead_N = _ahead_of_mean(scores_N) * (group.size / (group.size - 1))
+    if to_go:
+        turns_NT = ahead_N[:, None] - _gained(group)
     elif group.method.turn_level == "EM":
         share_NT = bounded_map(group.rewards_NT)
         turns_NT = np.where(ahead_N[:, None] >= 0, share_NT, 1.5 - share_NT) * ahead_N[:, None]
@@ -119,29 +120,42 @@ def usergym(group: Group) -> Credited:
     if group.method.by_std:
         spread = spread_of(scores_N)
         turns_NT = turns_NT / (spread + ETA) if spread else np.zeros_like(turns_NT)
-    return Credited(turns_NT, scores_N, baselines_N)
+    return Credited(turns_NT, scores_N, scores_N - ahead_N)
 
 
-def _reward_to_go(group: Group, baselines_N: Floats) -> tuple[Floats, Floats]:
-    """Return minus the return that was expected at each turn: what the others scored, plus the member's own gains so
-    far, plus a hair for each turn."""
+def _gained(group: Group) -> Floats:
+    """By how much more is expected of a member at each turn than at its first: the largest lead it has had over the
+    others, turn by turn, and a hair for every turn once a reward has told it from them. It never falls, so that no turn
+    has more credit than the one before it."""
     d_NT = group.discounted_NT
-    gains_NT = _before(np.cumsum(np.maximum(d_NT, 0), axis=1))
-    largest_N = np.abs(d_NT).max(axis=1)
-    order = np.argsort(largest_N)
-    of_others_N = np.full(group.size, largest_N[order[-1]])
-    of_others_N[order[-1]] = largest_N[order[-2]]
-    in_sight_NT = np.maximum(of_others_N[:, None], _before(np.maximum.accumulate(np.abs(d_NT), axis=1)))
-    gains_NT += STEP * np.arange(d_NT.shape[1]) * in_sight_NT
-    baselines_N = baselines_N.copy()
+    above_NT = d_NT - d_NT.min(axis=0)
+    # Sorted, so that the order of the members does not matter; less the smallest, so that equal ones cancel exactly.
+    sums_T = np.cumsum(np.sort(above_NT, axis=0), axis=0)[-1]
+    ahead_NT = (group.size * above_NT - sums_T) / (group.size - 1)
+    lead_NT = _before(np.maximum.accumulate(np.cumsum(ahead_NT, axis=1), axis=1))
+    in_sight_NT = _before(np.maximum.accumulate(np.abs(d_NT), axis=1))
+    in_sight_NT = np.maximum(in_sight_NT, _largest_of_others(group)[:, None])
+    hair_NT = STEP * np.arange(d_NT.shape[1]) * in_sight_NT
     for i, j in group.twin.items():
-        baselines_N[i] = group.returns_N[j]
         own, other = group.members[i], group.members[j]
         shared = min(len(own), len(other))
         apart = np.flatnonzero(own[:shared] != other[:shared])
-        # As long as it earned what all others had earned there, it is compared with what was still to come for them.
-        gains_NT[i, : apart[0] + 1 if len(apart) else shared] = 0
-    return baselines_N, group.returns_N[:, None] - baselines_N[:, None] - gains_NT
+        hair_NT[i, : apart[0] + 1 if len(apart) else shared] = 0
+    return np.maximum(lead_NT, 0) + hair_NT
+
+
+def _largest_of_others(group: Group) -> Floats:
+    """The largest absolute reward of the other members; 0 where these all have the same return."""
+    largest_N = np.abs(group.discounted_NT).max(axis=1)
+    first, second = np.argsort(largest_N)[::-1][:2]
+    out_N = np.full(group.size, largest_N[first])
+    out_N[first] = largest_N[second]
+    values, where_N, counts = np.unique(group.returns_N, return_inverse=True, return_counts=True)
+    if len(values) == 1:
+        out_N[:] = 0
+    elif len(values) == 2:
+        out_N[counts[where_N] == 1] = 0
+    return out_N
 
 
 def conservative(group: Group) -> Credited:
@@ -159,10 +173,11 @@ def userrl(group: Group) -> Credited:
     if method.score != "R2G":
         sums_N = np.cumsum(group.rewards_NT, axis=1)[:, -1]
         scores_N = np.array([round(float(each), 4) for each in sums_N / group.lengths_N])
-    mean, spread = (0.0, 1.0) if group.size == 1 else (math.fsum(scores_N) / group.size, _sample_std(scores_N))
-    ahead_N = scores_N - mean
+    alone = group.size == 1
+    ahead_N = scores_N if alone else _ahead_of_mean(scores_N)
+    baselines_N = scores_N - ahead_N
     if method.by_std:
-        ahead_N = ahead_N / (spread + ETA)
+        ahead_N = ahead_N / ((1.0 if alone else _sample_std(scores_N)) + ETA)
     raw_NT = _raw_credit(group)
     if method.turn_level == "EM":
         raw_NT = np.array([[round(float(each), 4) for each in row] for row in raw_NT])
@@ -170,7 +185,7 @@ def userrl(group: Group) -> Credited:
     sums_N = np.cumsum(weights_NT, axis=1)[:, -1]
     counts_N = np.sum(group.tokens_NT * (weights_NT != 0), axis=1)
     scale_N = np.divide(ahead_N * counts_N, sums_N, out=np.zeros_like(sums_N), where=sums_N != 0)
-    return Credited(raw_NT * scale_N[:, None], scores_N, np.full(group.size, mean))
+    return Credited(raw_NT * scale_N[:, None], scores_N, baselines_N)
 
 
 def paper(group: Group) -> Credited:
@@ -190,7 +205,7 @@ def grpo(group: Group) -> Credited:
     scores_N = group.scores_N
     if group.size < 2:
         return _nothing(group)
-    ahead_N = (group.size * scores_N - math.fsum(scores_N)) / group.size
+    ahead_N = _ahead_of_mean(scores_N)
     baselines_N = scores_N - ahead_N
     if group.method.by_std:
         spread = spread_of(scores_N)
@@ -217,6 +232,12 @@ def bounded_map(rewards: Floats) -> Floats:
     """As `exponential_map` for gains; losses mirrored about 0.5, so that all lies between -0.08 and 1.08."""
     mapped: Floats = 0.5 + 0.5 * np.sign(rewards) * np.expm1(-2 * np.abs(rewards)) / math.expm1(-2)
     return mapped
+
+
+def _ahead_of_mean(scores_N: Floats) -> Floats:
+    """Each score less the mean of all; exactly 0 where they are equal, as a rounded mean would not give."""
+    ahead_N: Floats = (len(scores_N) * scores_N - math.fsum(scores_N)) / len(scores_N)
+    return ahead_N
 
 
 def spread_of(scores_N: Floats) -> float:

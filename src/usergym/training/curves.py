@@ -1,6 +1,7 @@
 """Learning curves of a training run: `metrics.jsonl` into `curves.png`; needs the extra `plots`."""
 
 import importlib.util
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from usergym.evaluation.gathered import drawable
 from usergym.training.record import METRICS, read_metrics
 
-WIDTH, HEIGHT = 360, 190
+WIDTH, HEIGHT = 400, 200
 POINTS = 400
 """Of one line; of more, neighbours are drawn as their mean."""
 
@@ -33,50 +34,56 @@ _TRAIN, _HELD_OUT, _REWARD = "env/", "eval_env/", "/reward"
 
 def curves(folder: str | Path) -> Path | None:
     """Draws a run's curves; the picture, or None where there is nothing to draw or no way to."""
-    chart = _chart(folder)
-    if chart is None:
+    panels = _panels(folder)
+    if not panels:
         return None
+    import altair
     import vl_convert
 
+    drawn = [panel.properties(title=title) for title, panel in panels]
+    whole = altair.concat(*drawn, columns=2).resolve_scale(color="independent", strokeDash="independent")
     path = Path(folder) / "curves.png"
     draft = path.with_suffix(".tmp")
-    draft.write_bytes(vl_convert.vegalite_to_png(chart.properties(background="white").to_dict(), scale=2))
+    draft.write_bytes(vl_convert.vegalite_to_png(_themed(whole, "white"), scale=2))
     draft.replace(path)
     return path
 
 
-def svg(folder: str | Path) -> str | None:
-    """The same picture for a page, on no ground of its own."""
-    chart = _chart(folder)
-    if chart is None:
-        return None
+def svgs(folder: str | Path, prefix: str = "") -> list[tuple[str, str]]:
+    """Title and SVG of each curve, for a page; `prefix` keeps their ids apart from those of others on it."""
+    panels = _panels(folder)
+    if not panels:
+        return []
     import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(chart.properties(background="transparent").to_dict())
-    return drawn
+    found = []
+    for place, (title, panel) in enumerate(panels):
+        drawn = vl_convert.vegalite_to_svg(_themed(panel, "transparent"))
+        found.append((title, re.sub(r'(\bid="|url\(#|href="#)', rf"\1{prefix}{place}-", drawn)))
+    return found
 
 
-def _chart(folder: str | Path) -> Any:
+def _panels(folder: str | Path) -> list[tuple[str, Any]]:
     if not (Path(folder) / METRICS).exists() or not all(map(importlib.util.find_spec, ("altair", "vl_convert"))):
-        return None
+        return []
     points = gathered(folder)
     panels = [(title, {key: name for key, name in lines.items() if key in points}) for title, lines in _PANELS]
     panels[2:2] = _by_environment(points)
     logged = [step for values in points.values() for step, _ in values]
     steps = (min(logged, default=0), max(logged, default=0))
-    drawn = [_panel(title, lines, points, steps) for title, lines in panels if lines]
-    if not drawn:
-        return None
-    import altair
+    return [(title, _panel(lines, points, steps)) for title, lines in panels if lines]
 
-    return (
-        altair.concat(*drawn, columns=2)
-        .resolve_scale(color="independent", strokeDash="independent")
+
+def _themed(chart: Any, ground: str) -> dict[str, Any]:
+    themed: dict[str, Any] = (
+        chart.properties(background=ground)
         .configure_view(stroke=None)
         .configure_axis(gridColor="#88888844", domainColor="#888888", tickColor="#888888", titleFontWeight="normal")
         .configure_legend(orient="top", title=None, labelLimit=160)
         .configure_title(fontSize=13, fontWeight="normal", anchor="start", frame="group")
+        .to_dict()
     )
+    return themed
 
 
 def gathered(folder: str | Path) -> Points:
@@ -97,7 +104,7 @@ def _by_environment(points: Points) -> list[tuple[str, dict[str, str]]]:
     return panels if any(len(lines) > 1 for _, lines in panels) else []
 
 
-def _panel(title: str, lines: Mapping[str, str], points: Points, steps: Sequence[int]) -> Any:
+def _panel(lines: Mapping[str, str], points: Points, steps: Sequence[int]) -> Any:
     import altair
 
     from usergym.evaluation.plots import COLOURS, DASHES
@@ -123,13 +130,13 @@ def _panel(title: str, lines: Mapping[str, str], points: Points, steps: Sequence
     axis = altair.Axis(tickMinStep=1, format="~s")
     base = altair.Chart(altair.Data(values=rows)).encode(  # type: ignore[no-untyped-call]
         x=altair.X("step:Q", title="step", axis=axis, scale=altair.Scale(domain=list(steps), nice=False)),
-        y=altair.Y("value:Q", title=None, scale=altair.Scale(zero=False), axis=altair.Axis(format=".4~g")),
+        y=altair.Y("value:Q", title=None, scale=altair.Scale(zero=False), axis=altair.Axis(format=".6~g")),
         color=colour,
     )
     few = max(len(points[key]) for key in lines) <= 30
     drawn = base.mark_line(strokeWidth=1.8, point={"size": 18} if few else False).encode(strokeDash=dash)
     bands = [_band(key, lines[key], points, colour) for key in lines if f"{key}_low" in points]
-    return altair.layer(*bands, drawn).properties(title=title, width=WIDTH, height=HEIGHT)
+    return altair.layer(*bands, drawn).properties(width=WIDTH, height=HEIGHT)
 
 
 def _band(key: str, name: str, points: Points, colour: Any) -> Any:

@@ -1,7 +1,8 @@
-"""A checkpoint as a model that is asked: the policy's frozen copy as user or judge, or a trained model tried out without
-a server. Requests that wait at the same time are generated together."""
+"""A checkpoint as a model that is asked: the policy's frozen copy as user or judge, or a trained model tried out
+without a server. Requests that wait at the same time are generated together."""
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -93,7 +94,9 @@ class Frozen:
             from usergym.training.checkpoints import load
 
             model, tokenizer = load(self.name, trainable=False, template=self.template)
-            self._loaded = model.to("cuda" if torch.cuda.is_available() else "cpu"), Chat(tokenizer)
+            # A thread's current GPU is the first one, which need not be this process's.
+            device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+            self._loaded = model.to(device), Chat(tokenizer)
         return self._loaded
 
     def _generate(self, batch: Sequence[_Request]) -> list[list[int]]:

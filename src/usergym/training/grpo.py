@@ -1,5 +1,6 @@
 """A GRPO run from its settings: model, trainer, record, checkpoints."""
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +9,14 @@ from typing import Any
 
 import msgspec
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 from trl import GRPOConfig
 
-from usergym.models.base import Model
+from usergym.models.base import Model, StopRun
 from usergym.rollouts.engine import Cast
 from usergym.training import checkpoints, trackers
-from usergym.training.courses import Course, check, schedule
+from usergym.training.courses import Course, schedule
+from usergym.training.grpo_checks import check, processes
 from usergym.training.grpo_config import GrpoConfig
 from usergym.training.progress import follow
 from usergym.training.record import ADAPTER, Record, is_main
@@ -49,31 +51,44 @@ def train(
     say: Callable[[str], None] = print,
 ) -> Trained:
     """Trains until the last step, or goes on where a run in `config.out` stopped. `models` (of the users and judges of
-    `cast`) are closed at the end; `identity` says who they are, and must be the same on resume. Raises ValueError or LookupError, before any compute, for settings that cannot
-    work; StopRun where a model's key was refused or its budget is spent, with the last checkpoint to resume from."""
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    config.accumulation(processes)
-    check(courses)
-    trackers.check(config.track)
-    checkpoints.check(config.model, config.chat_template)
+    `cast`) are closed at the end; `identity` says who they are, and must be the same on resume. Raises ValueError or
+    LookupError, before any compute, for settings that cannot work; RunRefused where the folder holds another run;
+    StopRun where a model's key was refused or its budget is spent, with the last checkpoint to resume from."""
+    check(config, courses, cast)
     told = {**identity, "grpo": config.identity(), "courses": [[course.name, course.weight] for course in courses]}
-    record = Record.start(config.out, told, resume=resume)
-    stage = Stage(models, config.patience)
+    record = Record.start(config.out, told, resume=resume, settings=config.settings())
+    services = [model for course in courses for model in course.environment.services.values()]
+    stage = Stage([*models, *services], config.patience)
     try:
-        if record.done:
+        if resume and record.done:
+            say(f"nothing was left to do: {record.model} is trained")
             return Trained(record.model, config.steps)
-        trainer = _trainer(config, courses, cast, stage, record, processes, say)
-        latest = record.latest()
-        if latest:
-            step = int(latest.name.rpartition("-")[2])
-            _forget(record.folder, step * config.conversations)
-            say(f"going on from step {step}")
-        with checkpoints.quiet():
-            trainer.train(resume_from_checkpoint=str(latest) if latest else None)
-            return _finished(trainer, record, config)
+        latest = record.latest() if resume else None
+        trainer = _trainer(config, courses, cast, stage, record, latest is None, say)
+        return _finished(_run(trainer, config, record, latest, say), record, config)
     finally:
         stage.close()
         record.close()
+
+
+def _run(
+    trainer: ConversationTrainer, config: GrpoConfig, record: Record, latest: Path | None, say: Callable[[str], None]
+) -> ConversationTrainer:
+    step = int(latest.name.rpartition("-")[2]) // config.updates if latest else 0
+    if is_main():
+        _forget(record.folder, step * config.conversations)
+        if latest:
+            say(f"going on from step {step}")
+        else:
+            record.rewind(-1)
+    try:
+        with checkpoints.quiet():
+            trainer.train(resume_from_checkpoint=str(latest) if latest else None)
+    except (StopRun, KeyboardInterrupt):
+        # Trackers and the terminal are left as at any other end.
+        trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
+        raise
+    return trainer
 
 
 def _trainer(
@@ -82,44 +97,51 @@ def _trainer(
     cast: Cast,
     stage: Stage,
     record: Record,
-    processes: int,
+    begins: bool,
     say: Callable[[str], None],
 ) -> ConversationTrainer:
+    in_half = half(config)
     model, tokenizer = checkpoints.load(
-        config.model, dtype="bfloat16" if config.bf16 and config.lora else "auto", template=config.chat_template
+        config.model,
+        dtype="bfloat16" if in_half and config.lora else "auto",
+        merge=not config.lora,
+        template=config.chat_template,
     )
-    longest = getattr(model.config, "max_position_embeddings", None) or 1 << 30
-    context = min(config.max_length or longest, longest)
-    if context <= config.max_tokens:
-        raise ValueError(
-            f"a conversation may have {context} tokens and one reply {config.max_tokens}; "
-            "give a larger --max-length, or a smaller --max-tokens"
+    context = config.context(getattr(model.config, "max_position_embeddings", None))
+    validated = config.eval_every > 0 and any(course.validation for course in courses)
+    with checkpoints.quiet():
+        trainer = ConversationTrainer(
+            model,
+            _arguments(config, record, context, validated, begins, in_half),
+            tokenizer,
+            schedule(courses, config.steps * config.prompts),
+            [(course, task) for course in courses for task in course.validation],
+            stage,
+            cast,
+            config.credit,
+            speaker=config.speaker,
+            context=context - config.max_tokens,
+            seed=config.seed,
+            updates=config.updates,
+            max_lost=config.max_lost,
+            eval_temperature=config.eval_temperature,
+            keep=_keeper(record),
+            say=say,
+            peft_config=None if isinstance(model, PeftModel) else _lora(config),
         )
-    trainer = ConversationTrainer(
-        model,
-        _arguments(config, record, processes, context, any(course.validation for course in courses)),
-        tokenizer,
-        schedule(courses, config.steps * config.prompts),
-        [(course, task) for course in courses for task in course.validation],
-        stage,
-        cast,
-        config.credit,
-        speaker=config.speaker,
-        context=context - config.max_tokens,
-        seed=config.seed,
-        max_lost=config.max_lost,
-        eval_temperature=config.eval_temperature,
-        keep=_keeper(record),
-        say=say,
-        peft_config=_lora(config),
-    )
     follow(trainer, record, "console" in config.track)
     return trainer
 
 
-def _arguments(config: GrpoConfig, record: Record, processes: int, context: int, validated: bool) -> GRPOConfig:
-    evaluated = validated and config.eval_every > 0
-    with_gpu = torch.cuda.is_available()
+def half(config: GrpoConfig) -> bool:
+    """Whether the trainer computes in bfloat16."""
+    return config.bf16 if config.bf16 is not None else torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+
+
+def _arguments(
+    config: GrpoConfig, record: Record, context: int, validated: bool, begins: bool, in_half: bool
+) -> GRPOConfig:
+    every = config.save_every or config.eval_every or 10
     return GRPOConfig(
         output_dir=str(record.checkpoints),
         max_steps=config.steps * config.updates,
@@ -127,11 +149,11 @@ def _arguments(config: GrpoConfig, record: Record, processes: int, context: int,
         num_generations_eval=1,
         generation_batch_size=config.conversations,
         per_device_train_batch_size=config.micro_batch,
-        gradient_accumulation_steps=config.accumulation(processes),
+        gradient_accumulation_steps=config.accumulation(processes()),
         max_completion_length=config.max_tokens,
-        learning_rate=config.learning_rate,
+        learning_rate=config.rate,
         lr_scheduler_type=config.schedule,
-        warmup_steps=config.warmup,
+        warmup_steps=config.warmup * config.updates,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         loss_type=config.loss,
@@ -142,8 +164,8 @@ def _arguments(config: GrpoConfig, record: Record, processes: int, context: int,
         scale_rewards="none",
         temperature=config.temperature,
         top_p=config.top_p,
-        bf16=config.bf16,
-        use_cpu=not with_gpu,
+        bf16=in_half,
+        use_cpu=not torch.cuda.is_available(),
         gradient_checkpointing=config.gradient_checkpointing,
         use_vllm=config.vllm is not None,
         vllm_mode=config.vllm or "colocate",
@@ -152,19 +174,21 @@ def _arguments(config: GrpoConfig, record: Record, processes: int, context: int,
         vllm_max_model_length=context if config.vllm else None,
         shuffle_dataset=False,
         remove_unused_columns=False,
-        eval_strategy="steps" if evaluated else "no",
-        eval_steps=config.eval_every * config.updates if evaluated else None,
-        eval_on_start=evaluated,
-        metric_for_best_model="eval_reward" if evaluated else None,
-        greater_is_better=True if evaluated else None,
-        load_best_model_at_end=evaluated,
+        eval_strategy="steps" if validated else "no",
+        eval_steps=config.eval_every * config.updates if validated else None,
+        eval_on_start=validated and begins,
+        metric_for_best_model="eval_reward" if validated else None,
+        greater_is_better=True if validated else None,
+        load_best_model_at_end=validated,
         save_strategy="steps",
-        save_steps=(config.save_every or config.eval_every or 10) * config.updates,
-        save_total_limit=config.keep,
+        save_steps=every * config.updates,
+        save_total_limit=config.keep + validated,
         logging_steps=1,
         disable_tqdm=True,
         log_level="error",
+        log_level_replica="error",
         report_to=trackers.report_to(config.track, config.project, record.folder),
+        run_name=record.folder.name,
         project=config.project,
         seed=config.seed,
     )
@@ -193,14 +217,18 @@ def _trajectories() -> str:
 
 
 def _forget(folder: Path, sample: int) -> None:
-    """Drops the conversations from `sample` on, which will be played again."""
-    path = folder / _trajectories()
-    if not path.exists():
-        return
-    draft = path.with_suffix(".tmp")
-    with path.open("rb") as lines, draft.open("wb") as file:
-        file.writelines(line for line in lines if msgspec.json.decode(line, type=_Numbered).sample < sample)
-    draft.replace(path)
+    """Drops the conversations from `sample` on, which will be played again, and a line that was not written whole."""
+    for path in folder.glob(TRAJECTORIES.replace(".", "*.")):
+        draft = path.with_suffix(".tmp")
+        with path.open("rb") as lines, draft.open("wb") as file:
+            file.writelines(line for line in lines if _sample(line) < sample)
+        draft.replace(path)
+
+
+def _sample(line: bytes) -> float:
+    if not line.endswith(b"\n"):
+        return math.inf
+    return msgspec.json.decode(line, type=_Numbered).sample
 
 
 class _Numbered(msgspec.Struct):
@@ -209,13 +237,20 @@ class _Numbered(msgspec.Struct):
 
 def _finished(trainer: ConversationTrainer, record: Record, config: GrpoConfig) -> Trained:
     state = trainer.state
+    steps = state.global_step // config.updates
     if trainer.stopped or state.global_step < state.max_steps:
-        return Trained(None, state.global_step, trainer.stopped or "interrupted")
-    if config.lora:
-        trainer.save_model(str(record.folder / ADAPTER))
-        if is_main():
-            checkpoints.save(trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class, record.model)
-    else:
-        trainer.save_model(str(record.model))
+        return Trained(None, steps, trainer.stopped or "interrupted")
+    draft = record.model.with_suffix(".tmp")
+    with checkpoints.quiet():
+        if isinstance(trainer.accelerator.unwrap_model(trainer.model), PeftModel):
+            trainer.save_model(str(record.folder / ADAPTER))
+            if is_main():
+                checkpoints.save(trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class, draft)
+        else:
+            trainer.save_model(str(draft))
     trainer.accelerator.wait_for_everyone()
-    return Trained(record.model, state.global_step, best=state.best_metric)
+    if is_main():
+        draft.replace(record.model)  # whole or not at all: that it is there says that the run is done
+    trainer.accelerator.wait_for_everyone()
+    best = state.best_metric if state.best_model_checkpoint else None
+    return Trained(record.model, steps, best=best)

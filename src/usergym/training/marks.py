@@ -35,16 +35,18 @@ def marked(tokenizer: Any) -> str:
     """A chat template with marks around the assistant's words and their end token, and nothing else: the model's own
     if it has them, ChatML where the model renders that, or TRL's for the families it knows.
 
-    Each is tried on conversations and must render them as the model's own does. TRL's may differ in the reasoning
-    of past replies, which theirs keep so that a conversation only ever grows. TemplateError where none fits.
+    Each is tried on conversations and must render them as the model's own does. TRL's may differ in two things: they
+    keep the reasoning of past replies, so that a conversation only ever grows, and may mark the line breaks of the
+    frame, which nobody samples. TemplateError where none fits.
     """
     chat = Chat(tokenizer)
     for template, exact in _candidates(chat):
         if _fits(chat, template, exact):
             return template
     raise TemplateError(
-        f"the chat template of {named(tokenizer)} has no {{% generation %}} marks around the assistant's words and end "
-        "token, and neither ChatML nor a template of TRL renders the same; add the marks, and give it by --chat-template"
+        f"the chat template of {named(tokenizer)} has no {{% generation %}} marks around the assistant's words and "
+        "end token, and neither ChatML nor a template of TRL renders the same; add the marks to it, and give it by "
+        "--chat-template FILE"
     )
 
 
@@ -83,14 +85,14 @@ def _fits(chat: Chat, template: str, exact: bool) -> bool:
             continue
         text = _rendered(chat, talk, tools, template)
         same = own == text if exact else _THOUGHT.sub("", own) == _THOUGHT.sub("", text)
-        if not same or not _marks(chat, talk, tools, template):
+        if not same or not _marks_replies(chat, talk, tools, template, exact):
             return False
         tried += 1
     return tried > 0
 
 
-def _marks(chat: Chat, talk: Sequence[Message], tools: Sequence[Tool], template: str) -> bool:
-    """Whether exactly the assistant's messages are marked, each with its end token."""
+def _marks_replies(chat: Chat, talk: Sequence[Message], tools: Sequence[Tool], template: str, exact: bool) -> bool:
+    """Whether exactly the assistant's messages are marked: reasoning, words, calls, and the end token."""
     found = chat.tokenizer.apply_chat_template(
         to_rows(talk),
         tools=tools_to_chat(tools) or None,
@@ -101,14 +103,25 @@ def _marks(chat: Chat, talk: Sequence[Message], tools: Sequence[Tool], template:
     pairs = zip(found["assistant_masks"], found["input_ids"], strict=True)
     runs = [[number for _, number in run] for sampled, run in groupby(pairs, lambda pair: pair[0]) if sampled]
     said = [message for message in talk if message.role == "assistant"]
-    return len(runs) == len(said) and all(_is_reply(chat, *pair) for pair in zip(runs, said, strict=True))
+    if len(runs) != len(said):
+        return False
+    for ids, message in zip(runs, said, strict=True):
+        if not exact:
+            ids = _without_breaks(chat, ids)
+        read = chat.read(ids)
+        calls = [call.name for call in read.tool_calls] == [call.name for call in message.tool_calls]
+        ends = [place for place, each in enumerate(ids) if each in chat.end_ids]
+        if not calls or read.content != message.content or ends != [len(ids) - 1]:
+            return False
+    return True
 
 
-def _is_reply(chat: Chat, ids: list[int], said: Message) -> bool:
-    """Whether ids are a message's reasoning, if any, its words or calls, and one end token."""
-    read = chat.read(ids)
-    same = [call.name for call in read.tool_calls] == [call.name for call in said.tool_calls]
-    return chat.ended(ids) and sum(each in chat.end_ids for each in ids) == 1 and same and read.content == said.content
+def _without_breaks(chat: Chat, ids: list[int]) -> list[int]:
+    while ids and not chat.tokenizer.decode(ids[:1]).strip():
+        ids = ids[1:]
+    while ids and not chat.tokenizer.decode(ids[-1:]).strip():
+        ids = ids[:-1]
+    return ids
 
 
 def _rendered(chat: Chat, talk: Sequence[Message], tools: Sequence[Tool] = (), template: str | None = None) -> str:

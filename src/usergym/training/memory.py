@@ -1,10 +1,12 @@
 """A rough estimate of what training takes in memory, so that too little of it is said before any compute.
 
 It counts weights, gradients, Adam's two moments, the activations that the backward pass needs and the logits. It knows
-nothing of fragmentation or of a sampler beside the trainer: measured runs lay within a third of it.
+nothing of fragmentation, nor of a sampler or a second model beside the trainer.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,18 +34,23 @@ class Load:
     """Processes over which FSDP or ZeRO cut weights, gradients and moments."""
 
 
+_FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+
+
 def needed(shape: Shape, load: Load) -> int:
     """Bytes, of one process.
 
-    A layer keeps about ten vectors of the model's width and four of the feed-forward's for each token; attention is
-    taken to be fused, so nothing grows with the square of the length.
+    A layer keeps about ten vectors of the model's width and four of the feed-forward's for each token, with an adapter
+    twice as many; attention is taken to be fused, so nothing grows with the square of the length.
     """
     trained = shape.per_rank * load.lora_r if load.lora_r else shape.parameters
     weights = shape.parameters * (2 if load.half and load.lora_r else 4) + (4 * trained if load.lora_r else 0)
     states = trained * 4 * 3
     size = 2 if load.half else 4
-    layer = load.tokens * (10 * shape.hidden + 4 * shape.inner) * size
-    activations = layer + load.tokens * shape.hidden * size * shape.layers if load.checkpointing else layer * shape.layers
+    layer = load.tokens * (10 * shape.hidden + 4 * shape.inner) * size * (2 if load.lora_r else 1)
+    activations = (
+        layer + load.tokens * shape.hidden * size * shape.layers if load.checkpointing else layer * shape.layers
+    )
     logits = min(load.tokens, LOGITS_AT_ONCE) * shape.vocabulary * 4 * 3
     return PROCESS + (weights + states) // load.shards + activations + logits
 
@@ -57,17 +64,35 @@ def check_memory(name: str, shape: Shape | None, load: Load) -> None:
     wanted = needed(shape, load) * processes
     if wanted > there:
         together = f" in {processes} processes" if processes > 1 else ""
-        remedies = ["--lora"] * (not load.lora_r) + ["a smaller --batch", "a shorter --max-length"]
+        remedies = ["--lora"] * (not load.lora_r) + ["a smaller --micro-batch", "a shorter --max-length"]
         raise ValueError(
-            f"training {name} ({shape.parameters / 1e6:,.0f} M parameters, {load.tokens:,} tokens at once{together}) needs "
-            f"about {wanted / 2**30:,.1f} GiB, and {there / 2**30:,.1f} GiB are free; give "
+            f"training {name} ({shape.parameters / 1e6:,.0f} M parameters, {load.tokens:,} tokens at once{together}) "
+            f"needs about {wanted / 2**30:,.1f} GiB, and {there / 2**30:,.1f} GiB are free; give "
             f"{', '.join(remedies)}, --gradient-checkpointing, or another model (--ignore-memory tries it all the same)"
         )
 
 
+@contextmanager
+def told_where_memory_ends() -> Iterator[None]:
+    """ValueError with the remedies in place of what torch raises."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "out of memory" not in str(error) and "allocate memory" not in str(error):
+            raise
+        reason = str(error).strip().splitlines()[0][:200]
+        raise ValueError(
+            f"memory ran out ({reason}); give --lora, a smaller --micro-batch, a shorter --max-length or "
+            "--gradient-checkpointing, and run again to go on from the last checkpoint"
+        ) from error
+
+
 def shards() -> int:
     """Over how many processes accelerate's environment has weights cut."""
-    cut = any(os.environ.get(name, "").lower() in ("1", "true") for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"))
+    cut = any(
+        os.environ.get(name, "").lower() in ("1", "true")
+        for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+    )
     return int(os.environ.get("WORLD_SIZE", "1")) if cut else 1
 
 
@@ -96,9 +121,12 @@ def _of_machine() -> int | None:
 
 
 def _of_group(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    for most, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
+    """What the process's control group still has, files that the kernel may drop not counted as used."""
+    for folder, most, used in ((root, "memory.max", "memory.current"), (root / "memory", *_FIRST_VERSION)):
         try:
-            return int((root / most).read_text()) - int((root / used).read_text())
+            lines = (folder / "memory.stat").read_text().splitlines()
+            files = next((int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0)
+            return int((folder / most).read_text()) - int((folder / used).read_text()) + files
         except (OSError, ValueError):
             continue
     return None

@@ -12,7 +12,19 @@ from usergym.training.turns import turn_rewards
 from usergym.types import Speaker, Trajectory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What the others of its group need to know of a conversation."""
+
+    rewards: list[float] | None
+    """Of each turn; None: not scored, so without credit and in no baseline."""
+    spans: list[tuple[int, int]]
+    """Of each turn, in the completion."""
+    length: int
+    """Of the completion."""
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """`completion` is what follows the first prompt: sampled ids where `mask` is 1, what others said in between."""
 
@@ -20,17 +32,14 @@ class Member:
     completion: list[int]
     mask: list[int]
     logprobs: list[float] | None
-    spans: list[tuple[int, int]]
-    """Of each turn, in `completion`."""
-    rewards: list[float] | None
-    """Of each turn; None: not scored, so without credit and in no baseline."""
+    earned: Earned
     lost: str = ""
     """Why there is nothing to learn from it: the kind of its failure, or `unscored`."""
     env: str = ""
 
     @property
     def reward(self) -> float | None:
-        return None if self.rewards is None else sum(self.rewards)
+        return None if self.earned.rewards is None else sum(self.earned.rewards)
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,16 @@ class Credit:
     normalize_by_std: bool = False
     preset: Preset = "usergym"
 
-    def advantages(self, members: Sequence[Member], groups: Sequence[Hashable], length: int) -> NDArray[np.float64]:
-        """(B, length), aligned with the completions."""
+    def __post_init__(self) -> None:
+        self.advantages([], [])
+
+    def advantages(self, members: Sequence[Earned], groups: Sequence[Hashable]) -> NDArray[np.float64]:
+        """(B, length of the longest completion), aligned with the completions."""
         return turn_advantages(
             [member.rewards for member in members],
             [member.spans for member in members],
             groups,
-            length,
+            max((member.length for member in members), default=0),
             turn_level_method=self.turn_level_method,
             trajectory_score_method=self.trajectory_score_method,
             gamma=self.gamma,
@@ -64,22 +76,16 @@ def member_of(trajectory: Trajectory, speaker: Speaker, filler: int) -> Member:
     env = trajectory.task.env
     turns, rewards = turn_rewards(trajectory, speaker)
     if trajectory.error or rewards is None:
-        return Member(
-            [filler], [filler], [0], [0.0], [], None, trajectory.error.kind if trajectory.error else "unscored", env
-        )
+        why = trajectory.error.kind if trajectory.error else "unscored"
+        return Member([filler], [filler], [0], [0.0], Earned(None, [], 1), why, env)
     row = only_row(trajectory, speaker)
+    assert [span.turn for span in row.spans] == turns
     start = row.spans[0].start
-    logprobs = None if row.logprobs is None else row.logprobs[start:].tolist()
-    credited = [0.0] * len(row.spans)
-    for turn, reward in zip(turns, rewards, strict=True):
-        # An empty reply that only ended the conversation has no tokens: the one before it stands for it.
-        credited[max((i for i, span in enumerate(row.spans) if span.turn <= turn), default=0)] += reward
     return Member(
         row.ids[:start].tolist(),
         row.ids[start:].tolist(),
         row.mask[start:].astype(int).tolist(),
-        logprobs,
-        [(span.start - start, span.end - start) for span in row.spans],
-        credited,
+        None if row.logprobs is None else row.logprobs[start:].tolist(),
+        Earned(rewards, [(span.start - start, span.end - start) for span in row.spans], len(row.ids) - start),
         env=env,
     )

@@ -73,11 +73,19 @@ class TokenParticipant:
 
 
 def own_ids(trajectory: Trajectory, speaker: Speaker) -> bytes:
-    """Packed ids of prompt + output of the speaker's last reply; nothing where that reply has none."""
-    head = b""
+    """Packed ids of prompt + output of the speaker's last reply; nothing where that reply has none. Ids that the task's
+    opening brings are of whoever recorded it, so they do not count."""
+    head = given = b""
+    left = sum(turn.speaker == speaker and turn.message.role == "assistant" for turn in trajectory.task.opening)
     for turn in trajectory.turns:
-        if turn.speaker == speaker and turn.message.role == "assistant":
-            head = turn.tokens.whole(head) if turn.tokens else b""
+        if turn.speaker != speaker or turn.message.role != "assistant":
+            continue
+        left -= 1
+        if left >= 0:
+            given = turn.tokens.whole(given) if turn.tokens else given
+        else:
+            # The engine stores a prompt as what follows the speaker's last one, the opening's too.
+            head = turn.tokens.whole(head or given) if turn.tokens else b""
     return head
 
 

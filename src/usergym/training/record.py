@@ -88,7 +88,7 @@ class Record:
         found = [
             (int(match[1]), path)
             for path in self.checkpoints.glob("checkpoint-*")
-            if (match := _CHECKPOINT.fullmatch(path.name)) and (path / "trainer_state.json").exists()
+            if (match := _CHECKPOINT.fullmatch(path.name)) and _is_json(path / "trainer_state.json")
         ]
         return max(found)[1] if found else None
 
@@ -116,6 +116,14 @@ class Record:
             self._lock.close()
 
 
+def _is_json(path: Path) -> bool:
+    try:
+        msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.MsgspecError):
+        return False
+    return True
+
+
 def is_main() -> bool:
     """Whether this process is the first of those that torchrun or accelerate started."""
     return os.environ.get("RANK", "0") == "0"
@@ -138,9 +146,12 @@ def _settle(folder: Path, config: Mapping[str, Any], settings: Mapping[str, Any]
     path = folder / CONFIG
     wanted = msgspec.json.decode(without_secrets(_encoded(config).decode()))
     if not resume:
-        for path_left in (*folder.glob("trajectories*.jsonl"), *(folder / name for name in (METRICS, CONFIG, "curves.png"))):
+        for path_left in (
+            *folder.glob("trajectories*.jsonl"),
+            *(folder / name for name in (METRICS, CONFIG, "curves.png")),
+        ):
             path_left.unlink(missing_ok=True)
-        for name in (CHECKPOINTS, MODEL, ADAPTER):
+        for name in (CHECKPOINTS, MODEL, f"{MODEL}.tmp", ADAPTER):
             shutil.rmtree(folder / name, ignore_errors=True)
     starts: list[Any] = []
     if path.exists():

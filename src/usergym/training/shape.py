@@ -23,17 +23,15 @@ class Shape:
     inner: int
     """Width of the feed-forward."""
     vocabulary: int
+    context: int | None
+    """Tokens of one conversation, as the model was made for."""
     template: bool
     """Whether a chat template comes with it."""
 
 
 def of_gguf(path: Path) -> Shape:
     """ValueError for a file whose head cannot be read."""
-    with path.open("rb") as file:
-        try:
-            values, tensors = _gguf_head(file)
-        except (struct.error, UnicodeDecodeError, KeyError, AttributeError, OverflowError, MemoryError) as error:
-            raise ValueError(f"{path}: its head cannot be read ({error!r}); download the file again") from None
+    values, tensors = _gguf_head(path)
     kind = values.get("general.architecture", b"").decode()
 
     def number(name: str) -> int:
@@ -46,12 +44,30 @@ def of_gguf(path: Path) -> Shape:
         number("embedding_length"),
         number("feed_forward_length"),
         number("vocab_size") or int(values.get("tokenizer.ggml.tokens", 0)),
+        number("context_length") or None,
         "tokenizer.chat_template" in values,
     )
 
 
-def _gguf_head(file: IO[bytes]) -> tuple[dict[str, Any], list[tuple[str, tuple[int, ...]]]]:
+def special_ids(path: Path) -> dict[str, int]:
+    """Ids that a GGUF file names: of `bos`, `eos`, `unknown`, `padding`."""
+    values, _ = _gguf_head(path)
+    start, end = "tokenizer.ggml.", "_token_id"
+    return {
+        key[len(start) : -len(end)]: id for key, id in values.items() if key.startswith(start) and key.endswith(end)
+    }
+
+
+def _gguf_head(path: Path) -> tuple[dict[str, Any], list[tuple[str, tuple[int, ...]]]]:
     """Metadata, of a list only its length; name and dimensions of every tensor."""
+    with path.open("rb") as file:
+        try:
+            return _head(file)
+        except (struct.error, UnicodeDecodeError, KeyError, AttributeError, OverflowError, MemoryError) as error:
+            raise ValueError(f"{path}: its head cannot be read ({error!r}); download the file again") from None
+
+
+def _head(file: IO[bytes]) -> tuple[dict[str, Any], list[tuple[str, tuple[int, ...]]]]:
     _, _, tensors, count = struct.unpack("<4sIQQ", file.read(24))
     values: dict[str, Any] = {}
     for _ in range(count):
@@ -107,7 +123,8 @@ def of_folder(folder: Path, template: bool) -> Shape:
         matrices = layers * (4 * hidden * hidden + 3 * hidden * inner)
         parameters = matrices + vocabulary * hidden * (1 if tied else 2)
         per_rank = layers * (8 * hidden + 3 * (hidden + inner))
-    return Shape(parameters, per_rank, layers, hidden, inner, vocabulary, template)
+    context = _number(config, "max_position_embeddings", "n_positions") or None
+    return Shape(parameters, per_rank, layers, hidden, inner, vocabulary, context, template)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -95,12 +95,12 @@ class Spelling:
         if self._mark not in text:
             return ids
         words = self._marks.sub(lambda mark: self._numbered[int(mark[1])], text)
-        if self._encode(text, plain=True) == ids:
-            return self._encode(words, plain=True)
-        # The tokenizer puts a space before a text that stands alone, so let it stand behind another.
-        before = self._encode("\n", plain=True)
-        behind = self._encode("\n" + words, plain=True)
-        return behind[len(before) :] if behind[: len(before)] == before else self._encode(words, plain=True)
+        # Some tokenizers put a space before a text that stands alone, so it may have to stand behind another.
+        for before in ("", "\n", ".", "~"):
+            skip = len(self._encode(before, plain=True)) if before else 0
+            if self._encode(before + text, plain=True)[skip:] == ids:
+                return self._encode(before + words, plain=True)[skip:]
+        return self._encode(words, plain=True)
 
     def _encode(self, text: str, plain: bool = False) -> list[int]:
         encoded: list[int] = self.tokenizer.encode(

@@ -87,9 +87,9 @@ def tokenizer_of(texts: Iterable[str], fixed: Sequence[str] = (), vocabulary: in
 
 
 def _lines(fixed: Sequence[str]) -> list[str]:
-    """Those of several words, each once: a line without a space would be read as the name of bytes."""
-    lines = (line.strip() for text in fixed for line in text.splitlines())
-    return list(dict.fromkeys(line for line in lines if " " in line))
+    """Those with a space, each once: a token without one would be read as the name of bytes."""
+    lines = (line for text in fixed for line in text.splitlines())
+    return list(dict.fromkeys(line for line in lines if " " in line.strip() or len(line) > len(line.strip()) > 0))
 
 
 def _model(tokenizer: Any, hidden: int, layers: int, heads: int, context: int, seed: int) -> Any:

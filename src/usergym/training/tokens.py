@@ -49,7 +49,8 @@ class MissingTokens(ValueError):
     def __init__(self, trajectory: Trajectory, turn: int) -> None:
         super().__init__(
             f"trajectory {trajectory.id}: turn {turn} ({trajectory.turns[turn].speaker}) has no token ids, so it "
-            "cannot be trained as it was sampled; record it with a model that returns them, or export its messages for SFT"
+            "cannot be trained as it was sampled; record it with a model that returns them, or export its messages for "
+            "SFT"
         )
         self.turn = turn
 
@@ -60,8 +61,8 @@ class Rewritten(ValueError):
     def __init__(self, trajectory: Trajectory, turn: int) -> None:
         super().__init__(
             f"trajectory {trajectory.id}: the prompt of turn {turn} ({trajectory.turns[turn].speaker}) changed what "
-            "came before it, so the conversation is no single row; train on its several rows (SFT, verl), or record it with "
-            "a model that appends to its own ids"
+            "came before it, so the conversation is no single row; train on its several rows (SFT, verl), or record it "
+            "with a model that appends to its own ids"
         )
         self.turn = turn
 

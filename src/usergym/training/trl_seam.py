@@ -3,18 +3,21 @@ and weighs every sampled token by the credit of its turn.
 
 What it relies on, pinned by tests/training/test_trl_contract.py: `rollout_func(prompts, trainer)` and its `env_mask`;
 `_generate_and_score_completions(inputs)`, whose `advantages` may be (B, T); `_generate_single_turn(prompt_ids, images,
-fields, num_generations)`; `_metrics`, `_tokenizer`; `generation_config` and `vllm_generation.temperature`.
+fields, num_generations)`; `_metrics`, `_tokenizer`; `generation_config` (without vLLM) and
+`vllm_generation.temperature` (with it); `_save_checkpoint(model, trial)`.
 """
 
+import logging
 import math
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 # Read when a trainer is made: the warning says what this file knows.
@@ -26,21 +29,27 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 
-from usergym.environments.base import JudgedInGroups
-from usergym.evaluation.statistics import combined, mean_interval
+from usergym.models.base import StopRun
 from usergym.rollouts.engine import Cast, begin, play
 from usergym.training.chat import Chat
 from usergym.training.courses import Course
+from usergym.training.held_out import held_out
+from usergym.training.judged import any_judged, judge
+from usergym.training.pauses import Draws, Pauses
 from usergym.training.played import Credit, Member, member_of
 from usergym.training.policy import Sample, Sampled, seating
 from usergym.training.stage import Stage
 from usergym.types import Speaker, Task, Trajectory
 
+UNSCORED = "All reward functions returned None"
+# Said of every conversation that was lost, with all its words; ours is one line for all of them.
+logging.getLogger("trl.trainer.grpo_trainer").addFilter(lambda record: not str(record.msg).startswith(UNSCORED))
+
 
 class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
     """`tasks` are trained on in this order, each by a whole group; `cast` seats everybody but the policy. `keep` is
-    given the conversations of every step. Where more than the share `max_lost` of a step's conversations failed, the run
-    saves and ends after that step (`stopped` says why)."""
+    given the conversations of every batch, and the number of batches before it. Where more than the share `max_lost` of
+    them failed, the run saves and ends when they are trained on (`stopped` says why)."""
 
     def __init__(
         self,
@@ -56,6 +65,7 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         speaker: Speaker = "assistant",
         context: int = 1 << 30,
         seed: int = 0,
+        updates: int = 1,
         max_lost: float = 0.5,
         eval_temperature: float = 0.0,
         keep: Callable[[int, Sequence[Trajectory]], None] = lambda step, played: None,
@@ -70,14 +80,21 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         self.speaker = speaker
         self.context = context
         self.run_seed = seed
+        self.updates = updates
         self.max_lost = max_lost
         self.eval_temperature = eval_temperature
         self.keep = keep
         self.say = say
         self.chat = Chat(tokenizer)
-        self.stopped = ""
+        self.pauses = Pauses(updates, bool(validation) and args.eval_strategy != "no")
+        self._judged = any_judged(course for course, _ in (*tasks, *validation))
         self._batch: list[dict[str, Any]] = []
         self._members: list[Member] = []
+        # TRL ends a reply where the model's file says, which need not be where the template does.
+        model.generation_config.eos_token_id = _united(self.chat.end_ids, model.generation_config.eos_token_id)
+        if args.use_vllm:
+            stops = {"stop_token_ids": list(self.chat.end_ids)}
+            args.generation_kwargs = {**(args.generation_kwargs or {}), **stops}
         super().__init__(
             model=model,
             reward_funcs=[reward],
@@ -87,7 +104,13 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
             processing_class=tokenizer,
             peft_config=peft_config,
             rollout_func=_rollout,
+            callbacks=[self.pauses],
         )
+
+    @property
+    def stopped(self) -> str:
+        """Why the run ended before its last step; "" where it did not."""
+        return self.pauses.why
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._batch = inputs
@@ -97,7 +120,7 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         made["advantages"] = self._advantages(made["completion_ids"].size(1)).to(made["advantages"])
         times = self.stage.times
         generated, waited = times.generation - before[0], times.waiting - before[1]
-        metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics = self._metrics["train"]
         metrics["time/generation"].append(generated)
         metrics["time/waiting"].append(waited)
         metrics["time/preparation"].append(time.perf_counter() - started - generated - waited)
@@ -106,11 +129,12 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
     def played(self) -> dict[str, list[Any] | None]:
         """What `rollout_func` gives TRL: one row for every row of the batch, in order."""
         size, count = len(self._batch), self.accelerator.num_processes
-        # The place among all the conversations of the run: samples of one task differ, and those of two steps.
-        first = (self.state.global_step * count + self.accelerator.process_index) * size
+        batch = self.state.global_step // self.updates
+        # The place among all the conversations of the run: samples of one task differ, and those of two batches.
+        first = (batch * count + self.accelerator.process_index) * size
         starts = [(*self.tasks[row["place"]], first + place) for place, row in enumerate(self._batch)]
-        conversations = self._conversations(starts)
-        self.keep(self.state.global_step, conversations)
+        conversations = self._conversations(starts, self.num_generations)
+        self.keep(batch, conversations)
         members = [member_of(each, self.speaker, self._tokenizer.pad_token_id) for each in conversations]
         self._members = members
         self._say_what_was_lost()
@@ -118,7 +142,9 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
             "prompt_ids": [member.prompt for member in members],
             "completion_ids": [member.completion for member in members],
             "env_mask": [member.mask for member in members],
-            "logprobs": [member.logprobs for member in members] if self.use_vllm else None,
+            "logprobs": [member.logprobs or [None] * len(member.completion) for member in members]
+            if self.use_vllm
+            else None,
             "earned": [member.reward for member in members],
             "env": [member.env for member in members],
         }
@@ -134,59 +160,72 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         was_training = self.model.training
         self.model.eval()
         with self._temperature(self.eval_temperature):
-            conversations = self._conversations(mine)
+            conversations = self._conversations(mine, 1)
         rewards = [(each.task.env, each.task.id, each.reward(self.speaker)) for each in conversations]
         metrics = held_out(gather_object(rewards), metric_key_prefix)
         metrics[f"{metric_key_prefix}_seconds"] = time.perf_counter() - started
         self.log(metrics)
         self.model.train(was_training)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _conversations(self, starts: Sequence[tuple[Course, Task, int]]) -> list[Trajectory]:
+    def _conversations(self, starts: Sequence[tuple[Course, Task, int]], group: int) -> list[Trajectory]:
+        """Plays them; `group` of consecutive samples are of one task. Where a user or judge stops the run on one
+        process it stops on all of them, saved as it stood before these conversations."""
+
         async def conversation(course: Course, task: Task, sample: int, ask: Sample) -> Trajectory:
             policy = seating(self.chat, ask, self.speaker, context=self.context)
             limits = self.cast.limits
             if limits.replies is None:
                 limits = replace(limits, replies=course.environment.max_replies)
-            seats = {"agent" if self.speaker == "assistant" else "user": policy}
-            cast = replace(self.cast, limits=limits, **seats)
+            cast = replace(self.cast, limits=limits)
+            if self.speaker == "assistant":
+                cast.agent = policy
+            else:
+                cast.user = policy
             return await play(course.environment, begin(task, sample, self.run_seed), cast)
 
-        made = self.stage.play(
-            [partial(conversation, *start) for start in starts],
-            self._generated,
-            self._agreed,
-            [self._tokenizer.eos_token_id],
-        )
-        self._judge_groups([course for course, _, _ in starts], made)
+        conversations = [partial(conversation, *start) for start in starts]
+        made: list[Trajectory] = []
+        stop, draws = "", Draws()
+        try:
+            made = self.stage.play(conversations, self._generated, self._agreed, [self._tokenizer.eos_token_id])
+        except StopRun as error:
+            stop = str(error)
+        except KeyboardInterrupt:
+            if self.accelerator.num_processes == 1:
+                self._save_before(draws)
+            raise
+        stop = next(filter(None, gather_object([stop])), "")
+        if self._judged and not stop:
+            groups = [(course, sample // group) for course, _, sample in starts]
+            stop = judge(groups, made, self.cast.services.get("judge"), self.stage, self.accelerator.process_index)
+        if stop:
+            self._save_before(draws)
+            raise StopRun(stop)
         return made
 
-    def _judge_groups(self, courses: Sequence[Course], made: Sequence[Trajectory]) -> None:
-        judge = self.cast.services.get("judge")
-        groups: dict[str, list[Trajectory]] = {}
-        for course, trajectory in zip(courses, made, strict=True):
-            if isinstance(course.environment, JudgedInGroups) and not trajectory.error:
-                groups.setdefault(f"{course.name} {trajectory.task.id}", []).append(trajectory)
-        environments = {course.name: course.environment for course in courses}
-        for key, members in groups.items():
-            environment = environments[key.partition(" ")[0]]
-            assert isinstance(environment, JudgedInGroups)
-            self.stage.run(environment.score_group(members, judge))
+    def _save_before(self, draws: Draws) -> None:
+        step = self.state.global_step
+        if step and step % self.updates == 0 and not Path(self.args.output_dir, f"checkpoint-{step}").exists():
+            draws.restore()
+            self._save_checkpoint(self.model, None)
 
     def _generated(self, prompts: list[list[int]]) -> list[Sampled]:
         ids, logprobs = self._generate_single_turn(prompts, None, {}, 1)
-        return [Sampled(each, logprobs[i] if logprobs else ()) for i, each in enumerate(ids)]
+        # vLLM gives None for a token that it could not score.
+        known = [[math.nan if each is None else each for each in row] for row in logprobs or ()]
+        return [Sampled(each, known[i] if known else ()) for i, each in enumerate(ids)]
 
     def _agreed(self, waiting: int) -> int:
         """Sharded models and vLLM generate on all processes at once, the same number of prompts on each."""
-        return waiting if self.accelerator.num_processes == 1 else max(gather_object([waiting]))
+        together = self.is_fsdp_enabled or self.is_deepspeed_enabled or self.use_vllm
+        return max(gather_object([waiting])) if together else waiting
 
     def _advantages(self, length: int) -> torch.Tensor:
         """(B, length) of this process; groups may have members on others."""
-        members: list[Member] = gather_object(self._members)
-        groups = [place // self.num_generations for place in range(len(members))]
-        advantages = self.credit.advantages(members, groups, max(len(member.completion) for member in members))
+        earned = gather_object([member.earned for member in self._members])
+        advantages = self.credit.advantages(earned, [place // self.num_generations for place in range(len(earned))])
         first = self.accelerator.process_index * len(self._members)
         mine = torch.from_numpy(advantages[first : first + len(self._members), :length])
         return torch.nn.functional.pad(mine, (0, length - mine.size(1)))
@@ -199,29 +238,30 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         if not counts:
             return
         told = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+        step = self.state.global_step // self.updates + 1
         if self.accelerator.is_main_process:
-            step = self.state.global_step + 1
             self.say(f"step {step}: {counts.total()} of {len(lost)} conversations are left out ({told})")
         if share > self.max_lost:
-            self.stopped = f"{share:.0%} of the conversations of step {self.state.global_step + 1} were lost ({told})"
-            self.control.should_save = self.control.should_training_stop = True
+            self.pauses.why = f"{share:.0%} of the conversations of step {step} were lost ({told})"
 
     @contextmanager
     def _temperature(self, temperature: float) -> Iterator[None]:
-        config = self.generation_config
-        self.generation_config = changed = deepcopy(config)
-        changed.do_sample = temperature > 0
-        changed.temperature = temperature or None
-        engine = getattr(self, "vllm_generation", None)
-        before = engine.temperature if engine else None
+        if self.use_vllm:
+            before = self.vllm_generation.temperature
+            self.vllm_generation.temperature = temperature
+        else:
+            before = self.generation_config
+            changed: Any = deepcopy(before)
+            self.generation_config: Any = changed
+            changed.do_sample = temperature > 0
+            changed.temperature = temperature or None
         try:
-            if engine:
-                engine.temperature = temperature
             yield
         finally:
-            self.generation_config = config
-            if engine:
-                engine.temperature = before
+            if self.use_vllm:
+                self.vllm_generation.temperature = before
+            else:
+                self.generation_config = before
 
 
 def reward(
@@ -240,23 +280,8 @@ def reward(
     return earned
 
 
-def held_out(rewards: Sequence[tuple[str, str, float | None]], prefix: str = "eval") -> dict[str, float]:
-    """Metrics of (environment, task, reward): the mean of the environments' means with its interval, each
-    environment's own, and the share that was not scored."""
-    by_env: defaultdict[str, dict[str, list[float]]] = defaultdict(dict)
-    for env, task, value in rewards:
-        tasks = by_env[env]
-        if value is not None:
-            tasks.setdefault(task, []).append(value)
-    metrics = {f"{prefix}_lost": sum(value is None for _, _, value in rewards) / max(1, len(rewards))}
-    estimates = {env: made for env, tasks in by_env.items() if (made := mean_interval(tasks))}
-    if len(by_env) > 1:
-        metrics |= {f"{prefix}_env/{env}/reward": made.mean for env, made in estimates.items()}
-    whole = combined((1 / len(estimates), made) for made in estimates.values()) if estimates else None
-    metrics[f"{prefix}_reward"] = whole.mean if whole else math.nan
-    if whole and whole.low is not None and whole.high is not None:
-        metrics |= {f"{prefix}_reward_low": whole.low, f"{prefix}_reward_high": whole.high}
-    return metrics
+def _united(first: Sequence[int], given: int | list[int] | None) -> list[int]:
+    return list(dict.fromkeys([*first, *([given] if isinstance(given, int) else given or [])]))
 
 
 def _rollout(prompts: list[Any], trainer: ConversationTrainer) -> dict[str, list[Any] | None]:

@@ -1,5 +1,5 @@
-"""What verl imports of ours: VERL_USE_EXTERNAL_MODULES=usergym.training.verl registers, in every process of its run, the
-advantage estimators and the agent loop `usergym`; `compute_score` is its reward function."""
+"""What verl imports of ours: with VERL_USE_EXTERNAL_MODULES=usergym.training.verl every process of its run knows our
+advantage estimators and the agent loop `usergym`. `compute_score` is its reward function."""
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version

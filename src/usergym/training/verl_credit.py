@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from verl.trainer.ppo.core_algos import register_adv_est
 
-from usergym.training.credit import turn_advantages
+from usergym.training.credit import Preset, turn_advantages
 from usergym.training.verl_setup import ESTIMATORS, PASSTHROUGH
 
 Estimated = tuple[torch.Tensor, torch.Tensor]
@@ -26,9 +26,9 @@ class TooManyLost(RuntimeError):
     """More conversations of a step than allowed have no reward."""
 
 
-def turn_estimator(preset: str | None) -> Callable[..., Estimated]:
+def turn_estimator(preset: Preset | None) -> Callable[..., Estimated]:
     """`preset` None: `algorithm.preset`. The other settings are `algorithm.turn_level_method`,
-    `.trajectory_score_method`, `.gamma`, `.normalize_by_std` and `.max_lost`."""
+    `.trajectory_score_method`, `.gamma`, `.normalize_by_std` and `.max_lost`; see `credit.turn_advantages`."""
 
     def estimated(
         token_level_rewards: torch.Tensor, response_mask: torch.Tensor, config: Any = None, index: Any = None
@@ -40,7 +40,7 @@ def turn_estimator(preset: str | None) -> Callable[..., Estimated]:
         spans = [runs(row) for row in mask]
         earned = [[float(row[a:b].sum()) for a, b in own] or None for row, own in zip(rewards, spans, strict=True)]
         refuse_loss([str(group) for group in index], [each is None for each in earned], settings.get("max_lost", 0.5))
-        chosen = preset or settings.get("preset", "usergym")
+        chosen: Preset = preset or settings.get("preset", "usergym")
         advantages = turn_advantages(
             earned,
             spans,
@@ -49,7 +49,7 @@ def turn_estimator(preset: str | None) -> Callable[..., Estimated]:
             turn_level_method=settings.get("turn_level_method", "R2G"),
             trajectory_score_method=settings.get("trajectory_score_method", "Sum"),
             gamma=float(settings.get("gamma", 1.0)),
-            normalize_by_std=bool(settings.get("normalize_by_std", chosen in ("userrl", "paper"))),
+            normalize_by_std=bool(settings.get("normalize_by_std", settings.normalizes(chosen))),
             preset=chosen,
         )
         found = torch.from_numpy(advantages).to(token_level_rewards)
@@ -95,6 +95,10 @@ class _Settings:
                 f"algorithm.rollout_correction.rollout_rs={correction.get('rollout_rs')} takes tokens out of turns, "
                 "whose borders are then lost; leave it null (rollout_is may be used)"
             )
+
+    def normalizes(self, preset: str) -> bool:
+        """verl's own setting, on by default, holds for the presets that others made; ours need not be told not to."""
+        return preset in ("userrl", "grpo") and bool(self.get("norm_adv_by_std_in_grpo", True))
 
     def get(self, name: str, default: Any) -> Any:
         found = None if self.config is None else self.config.get(name, None)

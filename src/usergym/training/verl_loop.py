@@ -16,9 +16,10 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetr
 from usergym.environments.base import Environment, RowError, World, load
 from usergym.models.base import Model, StopRun
 from usergym.models.providers import connect
+from usergym.models.transport import Options
 from usergym.rollouts.engine import Cast, Limits, begin, play
 from usergym.training.chat import Chat
-from usergym.training.played import Member, member_of
+from usergym.training.played import Earned, Member, member_of
 from usergym.training.policy import Sampled, TokenParticipant, seating
 from usergym.training.verl_setup import AGENT, RULES, model_name
 from usergym.types import Record, Task, Trajectory, stable_hash
@@ -41,6 +42,8 @@ class Settings(Record, frozen=True):
     """Environments with options; others are loaded by their bare names."""
     reply: int | None = None
     """Tokens of one reply."""
+    deadline: float = 600.0
+    """Seconds that a user or a judge has for one answer, tries included."""
     seed: int = 0
 
     @classmethod
@@ -60,10 +63,13 @@ class Company:
         wanted = settings.user_model if settings.user_model is not None else os.environ.get("MULTITURN_MODEL_NAME", "")
         user = model_name(wanted)
         judge = user if settings.judge_model is None else model_name(settings.judge_model)
-        self.models: dict[str, Model] = {name: connect(name) for name in {user, judge} - {RULES}}
+        self.models: dict[str, Model] = {
+            name: connect(name, options=Options(deadline=settings.deadline)) for name in {user, judge} - {RULES}
+        }
         self.user = self.models.get(user)
         self.services = {"judge": self.models[judge]} if judge in self.models else {}
-        self.environments: dict[str, Environment] = {spec.partition(":")[0]: load(spec) for spec in settings.envs}
+        self.named: dict[str, Environment] = {spec.partition(":")[0]: load(spec) for spec in settings.envs}
+        self.environments = dict(self.named)
 
     def task(self, row: Mapping[str, Any]) -> tuple[Environment, Task]:
         """The task of a row: ours, whole, or one that an environment can read. RowError, LookupError otherwise."""
@@ -76,7 +82,7 @@ class Company:
             environment = self.environment(own.env)
             return environment, environment.read(msgspec.to_builtins(own))
         given = {key: value for key, value in row.items() if value is not None}
-        names = [str(info["env"])] if info.get("env") else list(self.environments)
+        names = [str(info["env"])] if info.get("env") else list(self.named)
         refused = []
         for name in names:
             try:
@@ -149,11 +155,15 @@ class Voice:
         return Sampled(given.token_ids, given.log_probs or ())
 
     def _measure(self, ids: Sequence[int]) -> None:
-        """How long a conversation may be is known once its first prompt is."""
-        if len(ids) > self.prompt:
-            raise RowError("prompt", f"at most {self.prompt} tokens with tools (data.max_prompt_length)", len(ids))
+        """How long a conversation may be is known once its first prompt is. One longer than `prompt`, since it has
+        tools that verl did not count, leaves less for what follows."""
+        most = self.prompt + self.response
+        if len(ids) >= most:
+            raise RowError(
+                "prompt", f"fewer than {most} tokens, as data.max_prompt_length and .max_response_length say", len(ids)
+            )
         assert self.player is not None
-        self.context = self.player.context = len(ids) + self.response
+        self.context = self.player.context = min(len(ids) + self.response, most)
 
     def _note(self, given: Any) -> None:
         self.steps += [
@@ -183,10 +193,10 @@ class UsergymLoop(AgentLoopBase):  # type: ignore[misc]
             trajectory = await self._play(settings, voice, row)
             member = member_of(trajectory, "assistant", filler)
             why = trajectory.error.message if trajectory.error else "a part of its reward is not scored"
-        except (RowError, LookupError, StopRun) as error:
+        except (ValueError, LookupError, StopRun) as error:
             # A run of verl cannot be ended from here: the estimators end it, once they see how much is lost.
             why, kind = str(error), "unavailable" if isinstance(error, StopRun) else "row"
-            member = Member([filler], [filler], [0], [0.0], [], None, kind)
+            member = Member([filler], [filler], [0], [0.0], Earned(None, [], 1), kind)
         if voice.broken is not None:
             raise voice.broken
         if member.lost:
@@ -212,9 +222,8 @@ class UsergymLoop(AgentLoopBase):  # type: ignore[misc]
 def _output(
     trajectory: Trajectory | None, member: Member, voice: Voice, row: Mapping[str, Any], logprobs: bool
 ) -> Played:
-    rewards = [0.0] * len(member.completion)
-    last = -1
-    for (start, end), reward in zip(member.spans, member.rewards or (), strict=True):
+    rewards, earned, last = [0.0] * len(member.completion), member.earned.rewards or [], -1
+    for (start, end), reward in zip(member.earned.spans, earned, strict=True):
         assert last < start < end, "turns must be apart, and have tokens: their borders are read from the mask"
         rewards[end - 1], last = reward, end
     turns = trajectory.turns if trajectory else []
@@ -232,7 +241,7 @@ def _output(
         extra_fields={
             "min_global_steps": min(steps),
             "max_global_steps": max(steps),
-            "turn_scores": list(member.rewards or ()),
+            "turn_scores": earned,
             "tool_rewards": [],
             "usergym_reward": member.reward,
             "usergym_lost": member.lost,

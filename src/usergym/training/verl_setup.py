@@ -5,9 +5,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from usergym.models.providers import PROVIDERS, SAME, key_of, parse
+from usergym.training.credit import Preset, TrajectoryScoreMethod, TurnLevelMethod
 
 Engine = Literal["sglang", "vllm"]
 
@@ -17,7 +18,7 @@ VARIABLE = "VERL_USE_EXTERNAL_MODULES"
 AGENT = "usergym"
 RULES = "rules"
 """In place of a model's name: the environments' rule-based users."""
-ESTIMATORS = {
+ESTIMATORS: dict[str, Preset | None] = {
     "usergym_turn": None,
     "usergym_conservative": "conservative",
     "usergym_paper": "paper",
@@ -79,8 +80,18 @@ class VerlRun:
     def __post_init__(self) -> None:
         if self.estimator not in (*ESTIMATORS, PASSTHROUGH):
             raise ValueError(f"estimator {self.estimator!r}: there are {', '.join((*ESTIMATORS, PASSTHROUGH))}")
-        if self.engine not in ("sglang", "vllm"):
-            raise ValueError(f"rollout engine {self.engine!r}: verl has sglang and vllm")
+        for name, value, choices in (
+            ("turn_level_method", self.turn_level_method, get_args(TurnLevelMethod)),
+            ("trajectory_score_method", self.trajectory_score_method, get_args(TrajectoryScoreMethod)),
+            ("rollout engine", self.engine, get_args(Engine)),
+        ):
+            if value not in choices:
+                raise ValueError(f"{name} {value!r}: there are {', '.join(choices)}")
+        for name in ("turns", "prompt", "response", "mini_batch", "micro_batch", "tensor_parallel", "nnodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 1 or more")
+        if not 0 <= self.gamma <= 1:
+            raise ValueError(f"gamma is {self.gamma}; give a number from 0 to 1")
         if self.rollouts < 2 and self.estimator != PASSTHROUGH:
             raise ValueError(f"rollouts is {self.rollouts}; a group needs 2 or more to have a baseline")
         if self.train_batch % self.mini_batch:
@@ -176,8 +187,11 @@ def written(value: object) -> str:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
-        plain = re.fullmatch(r"[A-Za-z/][\w./:@-]*", value) and value.lower() not in ("null", "true", "false", "inf", "nan")
-        return value if plain else "'" + re.sub(r"(\\*)'", r"\1\1\\'", value) + "'"
+        plain = re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./:@-]*", value)
+        if plain and value.lower() not in ("null", "true", "false", "inf", "nan"):
+            return value
+        # Inside quotes a backslash is itself, except where it stands before a quote.
+        return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), value) + "'"
     if isinstance(value, Sequence):
         return f"[{','.join(map(written, value))}]"
     return str(value)
@@ -207,8 +221,10 @@ def check(run: VerlRun) -> None:
     """What can be known before any compute. ValueError for a model or a file that is not there, UnknownModel or
     StopRun for a user or a judge that cannot be asked."""
     path = Path(run.model).expanduser()
-    if not run.model or (run.model.startswith((".", "/", "~")) and not (path / "config.json").is_file()):
-        raise ValueError(f"no model at {run.model or '(nothing)'}; set MODEL_PATH to a folder of transformers files")
+    hub = run.model.count("/") == 1 and not run.model.startswith((".", "/", "~")) and not path.exists()
+    if not run.model or not (hub or (path / "config.json").is_file()):
+        where = f"no model at {run.model}" if run.model else "no model"
+        raise ValueError(f"{where}; set MODEL_PATH to a folder of transformers files, or to a hub id ORG/NAME")
     for kind, files in (("train", run.train_files), ("validation", run.validation_files)):
         for file in files:
             if not Path(file).is_file():

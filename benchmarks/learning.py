@@ -1,0 +1,267 @@
+"""Does it learn? A tiny model is made, taught by oracle play (`train cold-start`), then trained by `train grpo` against
+the gym's simulated user, over several seeds; each is played on tasks it never saw. Every stage is skipped where its
+output is complete, so the same command goes on where it stopped.
+
+    python benchmarks/learning.py --gyms intention persuasion --seeds 3 --out runs/learning
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+import msgspec
+from cyclopts import Parameter
+
+from usergym.environments.base import load
+from usergym.evaluation.statistics import Estimate, mean_interval, paired_difference
+from usergym.models import tool_text
+from usergym.rollouts.store import read_trajectories
+from usergym.types import Message
+
+STAGES = ("before", "sft", "grpo")
+CALLED = {"before": "untrained", "sft": "after SFT", "grpo": "after GRPO"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One gym's run. Steps of GRPO are batches of prompts x group conversations."""
+
+    spec: str
+    replies: int
+    max_tokens: int
+    vocabulary: int = 1536
+    hidden: int = 192
+    layers: int = 4
+    taught: int = 400
+    """Oracle conversations."""
+    sft_steps: int = 200
+    sft_rate: float = 2e-3
+    steps: int = 60
+    prompts: int = 4
+    group: int = 8
+    rate: float = 2e-4
+    tasks: int = 100
+    """Held out, of each kind."""
+
+
+SETTINGS = {
+    "intention": Setting("intention:actions=native", replies=8, max_tokens=32),
+    "persuasion": Setting("persuasion:actions=native", replies=8, max_tokens=56),
+}
+QUICK = {"taught": 40, "sft_steps": 10, "steps": 2, "tasks": 6}
+
+KINDS = {"new tasks": ("train", 1000), "new topics": ("test", 0)}
+"""What is held out. New tasks: of the topics that were trained on, with other people and other wants; drawn by another
+seed. New topics: the test split, of which nothing was seen."""
+
+
+def main(
+    *,
+    gyms: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ("intention", "persuasion"),
+    seeds: int = 3,
+    out: Path = Path("runs/learning"),
+    results: Path = Path("docs/results"),
+    quick: bool = False,
+    only: int | None = None,
+) -> None:
+    """Trains and measures.
+
+    Parameters
+    ----------
+    gyms
+        Which.
+    seeds
+        How many, from 0.
+    out
+        Where runs are kept.
+    results
+        Where learning.md, learning.json and the curves go once all is done.
+    quick
+        A smoke run: few steps, nothing is written to `results`.
+    only
+        This seed alone, and no results: for several at once.
+    """
+    settings = {name: replace(SETTINGS[name], **QUICK) if quick else SETTINGS[name] for name in gyms}
+    for seed in range(seeds) if only is None else (only,):
+        for name, setting in settings.items():
+            run(setting, seed, out / name / f"seed{seed}")
+    if only is not None:
+        return
+    measured = {name: measure(out / name, seeds) for name in gyms}
+    told = {"settings": {name: asdict(setting) for name, setting in settings.items()}, "measured": measured}
+    print(table(told))
+    if not quick:
+        write(told, out, results, seeds)
+
+
+def run(setting: Setting, seed: int, folder: Path) -> None:
+    model = folder / "untrained"
+    if not (model / "config.json").exists():
+        make(setting, seed, model)
+    evaluate(setting, "before", model, folder)
+    call(
+        *("train", "cold-start", "--envs", setting.spec, "--model", model, "--out", folder / "sft"),
+        *("--tasks-per-env", setting.taught, "--steps", setting.sft_steps, "--learning-rate", setting.sft_rate),
+        *("--batch", 16, "--max-replies", setting.replies, "--seed", seed),
+    )
+    evaluate(setting, "sft", folder / "sft" / "model", folder)
+    call(
+        *("train", "grpo", "--envs", setting.spec, "--model", folder / "sft" / "model", "--out", folder / "grpo"),
+        *("--steps", setting.steps, "--prompts", setting.prompts, "--group", setting.group, "--micro-batch", 16),
+        *("--learning-rate", setting.rate, "--max-tokens", setting.max_tokens, "--max-replies", setting.replies),
+        *("--eval-every", 0, "--save-every", 10, "--keep", 1, "--seed", seed),
+    )
+    evaluate(setting, "grpo", folder / "grpo" / "model", folder)
+
+
+def make(setting: Setting, seed: int, folder: Path) -> None:
+    """A model that knows nothing; its tokenizer has read the oracle's training conversations."""
+    from usergym.training.tiny import make as make_tiny
+
+    heard = folder.parent / "heard"
+    call(
+        *("rollout", "--env", setting.spec, "--split", "train", "--model", "oracle", "--limit", setting.taught),
+        *("--out", heard),
+    )
+    texts = [m.content for each in read_trajectories(heard) for m in each.view("assistant") if m.role != "system"]
+    environment = load(setting.spec)
+    fixed = set()
+    for task in islice(environment.tasks("train", seed), 20):
+        world = environment.start(task)
+        shown = tool_text.render([Message("system", world.system)], world.tools("assistant"))
+        fixed.add(shown[0].content)
+    make_tiny(
+        folder,
+        texts,
+        fixed=sorted(fixed),
+        vocabulary=setting.vocabulary,
+        hidden=setting.hidden,
+        layers=setting.layers,
+        seed=seed,
+    )
+
+
+def evaluate(setting: Setting, stage: str, model: Path, folder: Path) -> None:
+    for kind, (split, seed) in KINDS.items():
+        call(
+            *("rollout", "--env", setting.spec, "--model", f"checkpoint/{model}", "--split", split),
+            *("--seed", seed, "--limit", setting.tasks, "--max-replies", setting.replies, "--temperature", 1),
+            *("--max-tokens", setting.max_tokens, "--out", folder / f"{stage} {kind}".replace(" ", "-")),
+        )
+
+
+def call(*words: object) -> None:
+    """One command of the public door, told with its time."""
+    started = time.monotonic()
+    command = [sys.executable, "-m", "usergym", *map(str, words)]
+    print("usergym", *map(str, words), flush=True)
+    done = subprocess.run([*command, "--json"], stdout=subprocess.DEVNULL)
+    if done.returncode:
+        sys.exit(f"that ended with {done.returncode}; run the same command again to go on")
+    print(f"  {time.monotonic() - started:.0f} s", flush=True)
+
+
+def measure(folder: Path, seeds: int) -> dict[str, Any]:
+    """Of each kind of task and each stage: mean over seeds with its interval, and each seed's mean."""
+    found: dict[str, Any] = {}
+    for kind in KINDS:
+        rewards = {
+            stage: [read(folder / f"seed{seed}" / f"{stage} {kind}") for seed in range(seeds)] for stage in STAGES
+        }
+        pooled = {stage: pool(each) for stage, each in rewards.items()}
+        found[kind] = {
+            stage: {
+                **told(mean_interval(pooled[stage])),
+                "seeds": [told(mean_interval(each))["mean"] for each in rewards[stage]],
+            }
+            for stage in STAGES
+        }
+        found[kind]["gain of GRPO over SFT"] = told(paired_difference(pooled["sft"], pooled["grpo"]))
+    return found
+
+
+def read(folder: Path) -> dict[str, list[float]]:
+    by_task: defaultdict[str, list[float]] = defaultdict(list)
+    for trajectory in read_trajectories(Path(str(folder).replace(" ", "-"))):
+        reward = trajectory.reward()
+        if reward is not None:
+            by_task[trajectory.task.id].append(reward)
+    return by_task
+
+
+def pool(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
+    """Tasks are what is counted: the samples of one task by all seeds' models stand together."""
+    return {task: [value for each in seeds for value in each.get(task, ())] for task in seeds[0]}
+
+
+def told(estimate: Estimate | None) -> dict[str, Any]:
+    return asdict(estimate) if estimate else {"mean": None, "low": None, "high": None, "tasks": 0, "samples": 0}
+
+
+def table(told: Mapping[str, Any]) -> str:
+    lines = ["| gym | held out | stage | reward | 95 % interval by tasks | seeds |", "|---|---|---|---|---|---|"]
+    for gym, kinds in told["measured"].items():
+        for kind, stages in kinds.items():
+            for stage, name in CALLED.items():
+                row = stages[stage]
+                means = ", ".join(f"{each:.3f}" for each in row["seeds"])
+                lines.append(f"| {gym} | {kind} | {name} | {row['mean']:.3f} | {interval(row)} | {means} |")
+            gain = stages["gain of GRPO over SFT"]
+            lines.append(f"| {gym} | {kind} | GRPO less SFT, paired | {gain['mean']:+.3f} | {interval(gain)} | |")
+    return "\n".join(lines)
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    return "-" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+
+
+def write(told: Mapping[str, Any], out: Path, results: Path, seeds: int) -> None:
+    results.mkdir(parents=True, exist_ok=True)
+    (results / "learning.json").write_text(json.dumps(told, indent=1) + "\n")
+    pictures = [draw(gym, out / gym, seeds, results) for gym in told["measured"]]
+    text = (Path(__file__).parent / "learning.md.in").read_text()
+    shown = "\n\n".join(f"![{path.stem}]({path.name})" for path in pictures)
+    settings = "\n".join(f"- {gym}: `{json.dumps(each)}`" for gym, each in told["settings"].items())
+    (results / "learning.md").write_text(
+        text.replace("{table}", table(told)).replace("{curves}", shown).replace("{settings}", settings)
+    )
+
+
+def draw(gym: str, folder: Path, seeds: int, results: Path) -> Path:
+    """Training reward by step: each seed smoothed over ten steps, and their mean."""
+    import altair
+    import vl_convert
+
+    rows = []
+    for seed in range(seeds):
+        lines = (folder / f"seed{seed}" / "grpo" / "metrics.jsonl").read_bytes().splitlines()
+        found = [
+            (row["step"], row["reward"]) for row in map(msgspec.json.decode, lines) if row.get("reward") is not None
+        ]
+        for place, (step, _) in enumerate(found):
+            window = [value for _, value in found[max(0, place - 9) : place + 1]]
+            rows.append({"step": step, "reward": sum(window) / len(window), "seed": f"seed {seed}"})
+    base = altair.Chart(altair.Data(values=rows)).encode(
+        x=altair.X("step:Q", title="GRPO step"),
+    )
+    lines = base.mark_line(opacity=0.45).encode(
+        y=altair.Y("reward:Q", title="reward of training conversations, mean of ten steps"),
+        color=altair.Color("seed:N", title=None),
+    )
+    mean = base.mark_line(color="black", strokeWidth=2.5).encode(y="mean(reward):Q")
+    chart = (lines + mean).properties(title=f"{gym}: black is the mean of the seeds", width=520, height=260)
+    path = results / f"learning_{gym}.png"
+    path.write_bytes(vl_convert.vegalite_to_png(chart.properties(background="white").to_dict(), scale=2))
+    return path
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)
