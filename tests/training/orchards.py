@@ -24,8 +24,17 @@ from usergym.types import Trajectory
 
 def settings(policy: Path, out: Path, **more: Any) -> GrpoConfig:
     small: dict[str, Any] = {
-        "steps": 2, "prompts": 2, "group": 4, "micro_batch": 4, "max_tokens": 12, "max_length": 220,
-        "learning_rate": 3e-3, "eval_every": 0, "validation": 0, "patience": 60.0, "track": (),
+        "steps": 2,
+        "prompts": 2,
+        "group": 4,
+        "micro_batch": 4,
+        "max_tokens": 12,
+        "max_length": 220,
+        "learning_rate": 3e-3,
+        "eval_every": 0,
+        "validation": 0,
+        "patience": 60.0,
+        "track": (),
     }
     return GrpoConfig(str(policy), out, **{**small, **more})
 

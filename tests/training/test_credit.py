@@ -80,10 +80,13 @@ def test_grpo_is_the_score_less_the_mean_on_every_turn() -> None:
 
 
 def test_reward_to_go_is_the_return_less_that_of_the_others_and_the_largest_lead_over_them_so_far() -> None:
+    """Put back: the mean over the others of their mean lead over each other, here of 1 in two of three turns, of 0.5 in
+    one of two, and of 0.5 in two of three."""
     found = credits([0.5, -1], [1, 0, 1], [0, 1])
-    assert found[0] == pytest.approx([-2, -2], abs=2e-3)
-    assert found[1] == pytest.approx([1.75, 1, 1], abs=3e-3), "0.75 ahead after its first turn, 0.25 after its second"
-    assert found[2] == pytest.approx([0.25, 0.25], abs=2e-3)
+    assert found[0] == pytest.approx([-2 + 1 / 3, -2 + 1 / 3], abs=2e-3)
+    led = 1 / 8
+    assert found[1] == pytest.approx([1.75 + led, 1 + led, 1 + led], abs=3e-3), "0.75 ahead after its first turn"
+    assert found[2] == pytest.approx([0.25 + 1 / 3, 0.25 + 1 / 3], abs=2e-3)
 
 
 @given(st.lists(rewards.filter(lambda each: sum(each) > 0), min_size=1, max_size=4), st.integers(1, 6))

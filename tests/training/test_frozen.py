@@ -63,9 +63,9 @@ def test_requests_that_want_different_things_are_answered_apart(policy: Path) ->
 
 
 def test_the_policy_as_it_was_plays_the_user_of_its_own_training(policy: Path, tmp_path: Path) -> None:
-    user = Frozen(str(policy), max_tokens=10)
+    user = Frozen(str(policy), max_tokens=40)
     with watched() as seen:
-        trained(settings(policy, tmp_path / "run"), course(), cast=Cast(None, user), models=[user])
+        trained(settings(policy, tmp_path / "run", max_lost=1.0), course(), cast=Cast(None, user), models=[user])
     said = [turn for played in seen.played for each in played for turn in each.turns if turn.speaker == "user"]
     assert len(said) > 8
     assert all(turn.tokens for turn in said)

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from usergym.environments.base import load
+from usergym.models import tool_text
 from usergym.rollouts.engine import Cast, begin, play, seat_oracle
 from usergym.training import checkpoints, tiny
 from usergym.training.conversations import Conversation, Encoder, encode, told
@@ -50,7 +51,7 @@ def texts() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = {"hidden": 32, "layers": 2, "heads": 2, "vocabulary": 600, "context": 2048}
-    fixed = [CONVERSATIONS[0].messages[0].content]
+    fixed = [CONVERSATIONS[0].messages[0].content, tool_text.instructions(TOOLS)]
     return tiny.make(tmp_path_factory.mktemp("tiny"), texts(), fixed=fixed, **sizes)  # type: ignore[arg-type]
 
 

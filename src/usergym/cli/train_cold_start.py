@@ -27,7 +27,7 @@ from usergym.evaluation.suite import Entry, entries
 from usergym.rollouts.engine import Cast, Limits
 from usergym.rollouts.store import Store
 from usergym.training.sft_config import SftConfig
-from usergym.types import Task, Trajectory, split_rank
+from usergym.types import Task, Trajectory, Turn, split_rank
 
 TRAIN, HELD_OUT, KEPT = "sft.jsonl", "sft_validation.jsonl", "kept.json"
 
@@ -228,7 +228,7 @@ def choose(env: str, played: Iterable[Trajectory], teaching: Teaching) -> Kept:
             done.left_out["not scored"] += 1
         elif reward <= 0 if teaching.min_reward is None else reward < teaching.min_reward:
             done.left_out["earned too little"] += 1
-        elif not any(turn.speaker == "assistant" and turn.message.role == "assistant" for turn in trajectory.turns):
+        elif not any(map(_said, trajectory.turns)):
             done.left_out["nothing said"] += 1
         elif words in said:
             done.left_out["said before"] += 1
@@ -240,6 +240,11 @@ def choose(env: str, played: Iterable[Trajectory], teaching: Teaching) -> Kept:
     if len(best) > len(done.kept):
         done.left_out[f"not among the best {teaching.top_k:,}"] += len(best) - len(done.kept)
     return done
+
+
+def _said(turn: Turn) -> bool:
+    message = turn.message
+    return turn.speaker == "assistant" and message.role == "assistant" and bool(message.content or message.tool_calls)
 
 
 def _write(folder: Path, kept: Sequence[Kept], environments: Sequence[Environment], n_val: int) -> None:

@@ -111,7 +111,7 @@ def usergym(group: Group) -> Credited:
     scores_N = group.returns_N if to_go else group.scores_N
     ahead_N = _ahead_of_mean(scores_N) * (group.size / (group.size - 1))
     if to_go:
-        turns_NT = ahead_N[:, None] - _gained(group)
+        turns_NT = ahead_N[:, None] - _gained(group) + _leads_of_others(group)[:, None]
     elif group.method.turn_level == "EM":
         share_NT = bounded_map(group.rewards_NT)
         turns_NT = np.where(ahead_N[:, None] >= 0, share_NT, 1.5 - share_NT) * ahead_N[:, None]
@@ -142,6 +142,26 @@ def _gained(group: Group) -> Floats:
         apart = np.flatnonzero(own[:shared] != other[:shared])
         hair_NT[i, : apart[0] + 1 if len(apart) else shared] = 0
     return np.maximum(lead_NT, 0) + hair_NT
+
+
+def _leads_of_others(group: Group) -> Floats:
+    """The mean lead of the others over each other, own turns and rewards apart, (N). It puts back what leads take off,
+    so that credit is near 0 on average: without it more is made less likely than likelier, and a policy loses its
+    bearings for nothing. At most nine tenths of the others' mean return, so that who earned nothing stays below 0."""
+    if group.size < 3:
+        return np.zeros(group.size)
+    d_NT = group.discounted_NT
+    above_NT = d_NT - d_NT.min(axis=0)
+    sums_T = np.cumsum(np.sort(above_NT, axis=0), axis=0)[-1]
+    # Of each member j (second axis) without the member i (first), who must not have a say in its own baseline.
+    rest_NNT = (sums_T - above_NT[:, None, :] - above_NT[None, :, :]) / (group.size - 2)
+    lead_NNT = np.maximum.accumulate(np.cumsum(above_NT[None, :, :] - rest_NNT, axis=2), axis=2)
+    before_NNT = np.maximum(np.concatenate((np.zeros_like(lead_NNT[:, :, :1]), lead_NNT[:, :, :-1]), axis=2), 0)
+    mean_NN = np.sum(before_NNT * _reached(group)[None, :, :], axis=2) / group.lengths_N[None, :]
+    np.fill_diagonal(mean_NN, 0)
+    leads_N: Floats = np.cumsum(np.sort(mean_NN, axis=1), axis=1)[:, -1] / (group.size - 1)
+    others_N = (math.fsum(group.returns_N) - group.returns_N) / (group.size - 1)
+    return np.minimum(leads_N, 0.9 * np.maximum(others_N, 0))
 
 
 def _largest_of_others(group: Group) -> Floats:

@@ -43,7 +43,7 @@ from usergym.types import Speaker, Task, Trajectory
 
 UNSCORED = "All reward functions returned None"
 # Said of every conversation that was lost, with all its words; ours is one line for all of them.
-logging.getLogger("trl.trainer.grpo_trainer").addFilter(lambda record: not str(record.msg).startswith(UNSCORED))
+logging.getLogger("trl.trainer.grpo_trainer").addFilter(lambda record: UNSCORED not in str(record.msg))
 
 
 class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
