@@ -28,6 +28,8 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/gym.py
 	$(BIN)/python benchmarks/gyms.py
 	$(BIN)/python benchmarks/tau_state.py
+	$(BIN)/python benchmarks/credit.py
+	$(BIN)/python benchmarks/training.py
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

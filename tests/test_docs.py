@@ -21,6 +21,7 @@ from usergym.data.domain import read_domain
 ROOT = Path(__file__).parents[1]
 RUN = (
     "calendar",
+    "credit",
     "domains",
     "environments",
     "eval",
@@ -33,6 +34,10 @@ RUN = (
     "workplace",
 )
 """Documents whose commands are run, each in a folder of its own that holds the examples."""
+SUB_VERBS = (
+    *("serve user", "serve mcp", "eval compare", "envs new", "envs check", "envs merge"),
+    *("credit explain", "train sft", "train cold-start", "train grpo"),
+)
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 MOCK = "http://127.0.0.1:8000/v1"
 ELSEWHERE = re.compile(r"^(pip|git|make) |model (openai|anthropic|nims?|vllm|local)/(?!.*--plan)|^usergym mock-llm")
@@ -93,7 +98,7 @@ def help_texts() -> dict[str, str]:
             text=True,
             env=environment(),
         )
-        for verb in (*VERBS, "serve user", "serve mcp", "eval compare", "envs new", "envs check", "envs merge")
+        for verb in (*VERBS, *SUB_VERBS)
     }
     return {verb: process.communicate()[0] for verb, process in asked.items()}
 

@@ -20,6 +20,7 @@ from tests.training.policies import policy
 from usergym.cli import main
 
 __all__ = ["policy"]
+pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked")
 
 ORCHARD = "training.orchard:asks=2"
 SMALL = (
@@ -93,7 +94,7 @@ def test_a_run_that_was_killed_and_interrupted_comes_to_what_it_would_have_come_
 
     status, told = run(*arguments, "--out", out, "--json")
     assert (status, "going on from step" in told) == (0, True)
-    assert json.loads(told[told.rindex('{"model"') :])["steps"] == 14
+    assert json.JSONDecoder().raw_decode(told, told.index('{"model"'))[0]["steps"] == 14
 
     status, _ = run(*arguments, "--out", tmp_path / "whole")
     assert status == 0
@@ -188,23 +189,6 @@ def test_a_user_who_dies_in_the_middle_stops_the_run_cleanly_and_it_goes_on_when
     assert [*steps(out)] == [1, 2, 3]
 
 
-def test_a_spent_budget_loses_no_step(policy: Path, tmp_path: Path, run: Run) -> None:
-    out = tmp_path / "run"
-    with user(10**6) as port:
-        arguments = (
-            *("--envs", ORCHARD, "--model", policy, "--user-model", f"http://127.0.0.1:{port}/v1/user", "--out", out),
-            *("--steps", 3, "--validation", 0, "--max-replies", 2, *SMALL),
-        )
-        status, told = run(*arguments, "--max-requests", 30)
-        assert status == 3, told
-        assert "30" in told
-        reached = max(steps(out))
-        assert 1 <= reached < 3
-        assert (out / "checkpoints" / f"checkpoint-{reached}" / "trainer_state.json").exists()
-        status, told = run(*arguments)
-    assert (status, f"going on from step {reached}" in told) == (0, True), told
-
-
 def test_what_cannot_work_is_one_line_before_any_compute(policy: Path, tmp_path: Path, run: Run) -> None:
     bare = tmp_path / "bare"
     bare.mkdir()
@@ -237,7 +221,10 @@ def test_what_cannot_work_is_one_line_before_any_compute(policy: Path, tmp_path:
             "a conversation may have 256 tokens and one reply 300; give a larger --max-length",
         ),
         ((*base, "--track", "paper"), "no tracker 'paper'; there are console, trackio, tensorboard, wandb"),
-        ((*base, "--micro-batch", 2**24, "--prompts", 2**21), "GiB are free; give --lora, a smaller --micro-batch"),
+        (
+            (*base, "--max-tokens", 12, "--micro-batch", 2**24, "--prompts", 2**21),
+            "GiB are free; give --lora, a smaller --micro-batch",
+        ),
         ((*base, "--speaker", "user"), "nobody plays the agent; give --agent-model"),
         ((*base, "--gamma", 1.5), "gamma is 1.5; give a number from 0 to 1"),
         ((*base, "--user-model", "gpt-4o"), "gpt-4o"),

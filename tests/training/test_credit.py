@@ -243,7 +243,7 @@ def test_dividing_by_the_spread_of_scores_that_have_none_gives_nothing() -> None
         ({"length": -1}, "length is -1"),
         ({"gamma": 1.5}, "gamma is 1.5"),
         ({"gamma": math.nan}, "gamma is nan"),
-        ({"preset": "rloo"}, "preset is 'rloo'; there are usergym, conservative, userrl, paper, grpo"),
+        ({"preset": "rloo"}, "preset is 'rloo'; there are usergym, conservative, turnwise, userrl, paper, grpo"),
         ({"turn_level_method": "Naive"}, "turn_level_method is 'Naive'; there are Equalized, R2G, EM"),
         ({"trajectory_score_method": "sum"}, "trajectory_score_method is 'sum'; there are Sum, Mean, R2G"),
     ],
@@ -264,3 +264,10 @@ def test_counts_of_tokens_must_fit_too() -> None:
         turn_credits([[1, 0]], [0], turn_tokens=[[1]])
     with pytest.raises(ValueError, match="turn_tokens has 0 members, turn_rewards 1"):
         turn_credits([[1, 0]], [0], turn_tokens=[])
+
+
+def test_turnwise_compares_what_is_still_earned_with_that_of_the_others_at_the_same_turn() -> None:
+    found = credits([1, 0, 1], [0, 1], preset="turnwise")
+    assert found == [[1, 0, 1], [-1, 0]]
+    soon = credits([1, 0, 1], [0, 1], preset="turnwise", gamma=0)
+    assert soon == [[1, -1, 1], [-1, 1]], "the turn's own reward alone"

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from tests.training.orchard import Orchard
 from tests.training.orchards import course, metrics, settings, steps, trained, watched
 from tests.training.policies import policy
+from usergym.models.base import StopRun
 from usergym.rollouts.store import RunRefused
 from usergym.training import checkpoints
 from usergym.training.credit import turn_advantages
@@ -223,6 +224,36 @@ def test_where_too_much_is_lost_the_run_saves_and_stops_and_goes_on_when_it_is_m
     assert said == ["going on from step 1"]
     assert done.model == out / "model"
     assert [*steps(out)] == [1, 2, 3]
+
+
+def test_a_user_who_stops_the_run_costs_it_no_step_and_no_validation(policy: Path, tmp_path: Path) -> None:
+    """Two are held out, eight are played in a step: 13 is of the second step, 19 of the validation behind it, 29 of the
+    last validation."""
+    trained(settings(policy, tmp_path / "whole", steps=3, eval_every=2), course(held_out=2))
+    for stops, reached in ((13, 1), (19, 2), (29, 3)):
+        out = tmp_path / str(stops)
+        config = settings(policy, out, steps=3, eval_every=2)
+        with pytest.raises(StopRun, match="the budget is spent"):
+            trained(config, course(Spent(stops), held_out=2))
+        assert (out / "checkpoints" / f"checkpoint-{reached}" / "trainer_state.json").exists()
+        trained(config, course(held_out=2))
+        for name in ("reward", "loss", "eval_reward"):
+            assert steps(out, name) == steps(tmp_path / "whole", name), (stops, name)
+        assert same(out / "model", tmp_path / "whole" / "model")
+
+
+class Spent(Orchard):
+    """Its users stop the run once so many worlds were started."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.left = after
+
+    def start(self, task: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise StopRun("the budget is spent")
+        return super().start(task)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ SIGNATURES = {
     "_generate_single_turn": ["self", "prompt_ids", "images", "multimodal_fields", "num_generations"],
     "_compute_loss": ["self", "model", "inputs"],
     "_save_checkpoint": ["self", "model", "trial"],
+    "_determine_best_metric": ["self", "metrics", "trial"],
     "log": ["self", "logs", "start_time"],
     "evaluate": ["self", "eval_dataset", "ignore_keys", "metric_key_prefix"],
 }

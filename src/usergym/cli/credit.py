@@ -61,7 +61,7 @@ def explain(
     normalize_by_std
         Divide by the standard deviation of the group's scores.
     preset
-        usergym, conservative, userrl, paper or grpo; docs/credit.md tells what they compute.
+        usergym, conservative, turnwise, userrl, paper or grpo; docs/credit.md tells what they compute.
     compare
         More presets, one column each.
     json

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Preset = Literal["usergym", "conservative", "userrl", "paper", "grpo"]
+Preset = Literal["usergym", "conservative", "turnwise", "userrl", "paper", "grpo"]
 TurnLevelMethod = Literal["Equalized", "R2G", "EM"]
 TrajectoryScoreMethod = Literal["Sum", "Mean", "R2G"]
 
@@ -185,6 +185,24 @@ def conservative(group: Group) -> Credited:
     return Credited(turns_NT, exact.scores_N, exact.baselines_N)
 
 
+def turnwise(group: Group) -> Credited:
+    """What each turn and those after it earned, discounted from that turn on, less the mean of the same of the others at
+    the same turn, 0 where they had ended. Exact at a gamma of 1 and the quietest there; below 1 it is biased towards what
+    is earned soon, for far less noise. EM takes the turn's own reward alone."""
+    if group.size < 2 or group.method.turn_level == "Equalized":
+        return usergym(group)
+    own_NT = group.to_go_NT if group.method.turn_level == "R2G" else bounded_map(group.rewards_NT) - 0.5
+    own_NT = own_NT * _reached(group)
+    above_NT = own_NT - own_NT.min(axis=0)
+    sums_T = np.cumsum(np.sort(above_NT, axis=0), axis=0)[-1]
+    turns_NT = (group.size * above_NT - sums_T) / (group.size - 1)
+    if group.method.by_std:
+        spread = spread_of(group.scores_N)
+        turns_NT = turns_NT / (spread + ETA) if spread else np.zeros_like(turns_NT)
+    others_N = (math.fsum(group.scores_N) - group.scores_N) / (group.size - 1)
+    return Credited(turns_NT, group.scores_N, others_N)
+
+
 def userrl(group: Group) -> Credited:
     """The numbers of UserRL's code: the normalised score, handed out to tokens in proportion to their turn's credit,
     so that tokens with a credit have it on average. Its `Sum` is a mean rounded to four digits; so is `Mean` here."""
@@ -236,6 +254,7 @@ def grpo(group: Group) -> Credited:
 PRESETS: dict[Preset, Callable[[Group], Credited]] = {
     "usergym": usergym,
     "conservative": conservative,
+    "turnwise": turnwise,
     "userrl": userrl,
     "paper": paper,
     "grpo": grpo,

@@ -19,7 +19,7 @@ from usergym.training.courses import Course, schedule
 from usergym.training.grpo_checks import check, processes
 from usergym.training.grpo_config import GrpoConfig
 from usergym.training.progress import follow
-from usergym.training.record import ADAPTER, Record, is_main
+from usergym.training.record import ADAPTER, Record, is_main, read_metrics
 from usergym.training.stage import Stage
 from usergym.training.trl_seam import ConversationTrainer
 from usergym.types import Trajectory
@@ -64,17 +64,31 @@ def train(
             say(f"nothing was left to do: {record.model} is trained")
             return Trained(record.model, config.steps)
         latest = record.latest() if resume else None
-        trainer = _trainer(config, courses, cast, stage, record, latest is None, say)
+        trainer = _trainer(config, courses, cast, stage, record, _due(config, record, latest), say)
         return _finished(_run(trainer, config, record, latest, say), record, config)
     finally:
         stage.close()
         record.close()
 
 
+def _due(config: GrpoConfig, record: Record, latest: Path | None) -> bool:
+    """Whether the run begins with a validation: its first, or one that was left in the middle."""
+    if latest is None:
+        return True
+    step = _step(latest)
+    validated = any(line["step"] == step and "eval_reward" in line for line in read_metrics(record.folder))
+    done, rest = divmod(step, config.updates)
+    return not validated and not rest and (done % max(1, config.eval_every) == 0 or done == config.steps)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
 def _run(
     trainer: ConversationTrainer, config: GrpoConfig, record: Record, latest: Path | None, say: Callable[[str], None]
 ) -> ConversationTrainer:
-    step = int(latest.name.rpartition("-")[2]) // config.updates if latest else 0
+    step = _step(latest) // config.updates if latest else 0
     if is_main():
         _forget(record.folder, step * config.conversations)
         if latest:
@@ -97,7 +111,7 @@ def _trainer(
     cast: Cast,
     stage: Stage,
     record: Record,
-    begins: bool,
+    due: bool,
     say: Callable[[str], None],
 ) -> ConversationTrainer:
     in_half = half(config)
@@ -112,7 +126,7 @@ def _trainer(
     with checkpoints.quiet():
         trainer = ConversationTrainer(
             model,
-            _arguments(config, record, context, validated, begins, in_half),
+            _arguments(config, record, context, validated, due, in_half),
             tokenizer,
             schedule(courses, config.steps * config.prompts),
             [(course, task) for course in courses for task in course.validation],
@@ -139,7 +153,7 @@ def half(config: GrpoConfig) -> bool:
 
 
 def _arguments(
-    config: GrpoConfig, record: Record, context: int, validated: bool, begins: bool, in_half: bool
+    config: GrpoConfig, record: Record, context: int, validated: bool, due: bool, in_half: bool
 ) -> GRPOConfig:
     every = config.save_every or config.eval_every or 10
     return GRPOConfig(
@@ -176,7 +190,7 @@ def _arguments(
         remove_unused_columns=False,
         eval_strategy="steps" if validated else "no",
         eval_steps=config.eval_every * config.updates if validated else None,
-        eval_on_start=validated and begins,
+        eval_on_start=validated and due,
         metric_for_best_model="eval_reward" if validated else None,
         greater_is_better=True if validated else None,
         load_best_model_at_end=validated,

@@ -35,6 +35,7 @@ def make(
     *,
     fixed: Sequence[str] = (),
     vocabulary: int = 2048,
+    phrases: bool = False,
     hidden: int = 192,
     layers: int = 4,
     heads: int = 6,
@@ -44,13 +45,14 @@ def make(
     """Writes an untrained model of the Llama type and its tokenizer into `folder`, as transformers reads them.
 
     texts: what the tokenizer learns its words from. fixed: texts whose lines become one token each.
-    vocabulary: tokens at most, lines of `fixed` not counted. hidden, layers, heads: the size of the model; 192 and 4
+    vocabulary: tokens at most, lines of `fixed` not counted. phrases: a token may be several words, so that what is
+    said again and again becomes one; for long conversations on little compute. hidden, layers, heads: the size of the model; 192 and 4
     make about 2 million parameters. context: the longest conversation, in tokens. seed: of the weights.
     ValueError for sizes that do not fit together.
     """
     if hidden % heads or (hidden // heads) % 2:
         raise ValueError(f"hidden={hidden}, heads={heads}: hidden / heads must be a whole even number")
-    tokenizer = tokenizer_of(texts, fixed, vocabulary)
+    tokenizer = tokenizer_of(texts, fixed, vocabulary, phrases)
     folder = Path(folder)
     model = _model(tokenizer, hidden, layers, heads, context, seed)
     model.save_pretrained(folder)
@@ -59,13 +61,15 @@ def make(
     return folder
 
 
-def tokenizer_of(texts: Iterable[str], fixed: Sequence[str] = (), vocabulary: int = 2048) -> PreTrainedTokenizerFast:
+def tokenizer_of(
+    texts: Iterable[str], fixed: Sequence[str] = (), vocabulary: int = 2048, phrases: bool = False
+) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer with a chat template; what it has read it gives back to the letter."""
     special = [PAD, START, END]
     if vocabulary < BYTES + len(special):
         raise ValueError(f"vocabulary={vocabulary}: expected {BYTES + len(special)} or more, to write any text")
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not phrases)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,

@@ -4,7 +4,7 @@ and weighs every sampled token by the credit of its turn.
 What it relies on, pinned by tests/training/test_trl_contract.py: `rollout_func(prompts, trainer)` and its `env_mask`;
 `_generate_and_score_completions(inputs)`, whose `advantages` may be (B, T); `_generate_single_turn(prompt_ids, images,
 fields, num_generations)`; `_metrics`, `_tokenizer`; `generation_config` (without vLLM) and
-`vllm_generation.temperature` (with it); `_save_checkpoint(model, trial)`.
+`vllm_generation.temperature` (with it); `_save_checkpoint(model, trial)`, `_determine_best_metric(metrics, trial)`.
 """
 
 import logging
@@ -91,7 +91,9 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         self._batch: list[dict[str, Any]] = []
         self._members: list[Member] = []
         # TRL ends a reply where the model's file says, which need not be where the template does.
-        model.generation_config.eos_token_id = _united(self.chat.end_ids, model.generation_config.eos_token_id)
+        given = model.generation_config.eos_token_id
+        ends = [*self.chat.end_ids, *([given] if isinstance(given, int) else given or [])]
+        model.generation_config.eos_token_id = list(dict.fromkeys(ends))
         if args.use_vllm:
             stops = {"stop_token_ids": list(self.chat.end_ids)}
             args.generation_kwargs = {**(args.generation_kwargs or {}), **stops}
@@ -155,8 +157,8 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         """Plays the held-out tasks once. `eval_reward` is the mean of what was scored, with a 95 % interval; NaN where
         nothing was."""
         started = time.perf_counter()
-        index, count = self.accelerator.process_index, self.accelerator.num_processes
-        mine = [(*each, place) for place, each in enumerate(self.validation) if place % count == index]
+        mine = [(*each, place) for place, each in enumerate(self.validation)]
+        mine = mine[self.accelerator.process_index :: self.accelerator.num_processes]
         was_training = self.model.training
         self.model.eval()
         with self._temperature(self.eval_temperature):
@@ -166,6 +168,10 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         metrics[f"{metric_key_prefix}_seconds"] = time.perf_counter() - started
         self.log(metrics)
         self.model.train(was_training)
+        here = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
+        if here.exists() and self._determine_best_metric(metrics, None):
+            # A validation that was left in the middle, made up for when the run goes on.
+            self.state.best_model_checkpoint = str(here)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
@@ -278,10 +284,6 @@ def reward(
         if scored:
             log_metric(f"env/{name}/reward", sum(scored) / len(scored))
     return earned
-
-
-def _united(first: Sequence[int], given: int | list[int] | None) -> list[int]:
-    return list(dict.fromkeys([*first, *([given] if isinstance(given, int) else given or [])]))
 
 
 def _rollout(prompts: list[Any], trainer: ConversationTrainer) -> dict[str, list[Any] | None]:

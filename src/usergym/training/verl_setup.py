@@ -21,6 +21,7 @@ RULES = "rules"
 ESTIMATORS: dict[str, Preset | None] = {
     "usergym_turn": None,
     "usergym_conservative": "conservative",
+    "usergym_turnwise": "turnwise",
     "usergym_paper": "paper",
     "usergym_userrl": "userrl",
     "grpo_multiturn": "userrl",
