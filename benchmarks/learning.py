@@ -37,28 +37,30 @@ class Setting:
     spec: str
     replies: int
     max_tokens: int
-    vocabulary: int = 1536
-    hidden: int = 192
-    layers: int = 4
+    vocabulary: int = 4096
+    hidden: int = 160
+    layers: int = 3
+    heads: int = 5
     taught: int = 400
     """Oracle conversations."""
-    sft_steps: int = 200
-    sft_rate: float = 2e-3
-    steps: int = 60
-    prompts: int = 4
+    sft_steps: int = 300
+    sft_batch: int = 32
+    sft_rate: float = 3e-3
+    steps: int = 70
+    prompts: int = 8
     group: int = 8
-    rate: float = 2e-4
+    rate: float = 3e-4
     tasks: int = 100
     """Held out, of each kind."""
 
 
 SETTINGS = {
-    "intention": Setting("intention:actions=native", replies=8, max_tokens=32),
-    "persuasion": Setting("persuasion:actions=native", replies=8, max_tokens=56),
+    "intention": Setting("intention:actions=native", replies=8, max_tokens=12),
+    "persuasion": Setting("persuasion:actions=native", replies=8, max_tokens=24, sft_steps=60),
 }
 QUICK = {"taught": 40, "sft_steps": 10, "steps": 2, "tasks": 6}
 
-KINDS = {"new tasks": ("train", 1000), "new topics": ("test", 0)}
+KINDS = {"new tasks": ("train", 2000), "new topics": ("test", 0)}
 """What is held out. New tasks: of the topics that were trained on, with other people and other wants; drawn by another
 seed. New topics: the test split, of which nothing was seen."""
 
@@ -110,14 +112,36 @@ def run(setting: Setting, seed: int, folder: Path) -> None:
     call(
         *("train", "cold-start", "--envs", setting.spec, "--model", model, "--out", folder / "sft"),
         *("--tasks-per-env", setting.taught, "--steps", setting.sft_steps, "--learning-rate", setting.sft_rate),
-        *("--batch", 16, "--max-replies", setting.replies, "--seed", seed),
+        *(
+            "--batch",
+            setting.sft_batch,
+            "--micro-batch",
+            setting.sft_batch,
+            "--max-replies",
+            setting.replies,
+            "--seed",
+            seed,
+        ),
     )
     evaluate(setting, "sft", folder / "sft" / "model", folder)
     call(
         *("train", "grpo", "--envs", setting.spec, "--model", folder / "sft" / "model", "--out", folder / "grpo"),
-        *("--steps", setting.steps, "--prompts", setting.prompts, "--group", setting.group, "--micro-batch", 16),
+        *("--steps", setting.steps, "--prompts", setting.prompts, "--group", setting.group, "--micro-batch", 64),
         *("--learning-rate", setting.rate, "--max-tokens", setting.max_tokens, "--max-replies", setting.replies),
-        *("--eval-every", 0, "--save-every", 10, "--keep", 1, "--seed", seed),
+        *(
+            "--warmup",
+            3,
+            "--validation",
+            0,
+            "--eval-every",
+            0,
+            "--save-every",
+            10,
+            "--keep",
+            1,
+            "--seed",
+            seed,
+        ),
     )
     evaluate(setting, "grpo", folder / "grpo" / "model", folder)
 
@@ -145,6 +169,8 @@ def make(setting: Setting, seed: int, folder: Path) -> None:
         vocabulary=setting.vocabulary,
         hidden=setting.hidden,
         layers=setting.layers,
+        heads=setting.heads,
+        phrases=True,
         seed=seed,
     )
 
@@ -153,7 +179,16 @@ def evaluate(setting: Setting, stage: str, model: Path, folder: Path) -> None:
     for kind, (split, seed) in KINDS.items():
         call(
             *("rollout", "--env", setting.spec, "--model", f"checkpoint/{model}", "--split", split),
-            *("--seed", seed, "--limit", setting.tasks, "--max-replies", setting.replies, "--temperature", 1),
+            *(
+                "--seed",
+                seed,
+                "--limit",
+                setting.tasks,
+                "--max-replies",
+                setting.replies,
+                "--temperature",
+                1,
+            ),
             *("--max-tokens", setting.max_tokens, "--out", folder / f"{stage} {kind}".replace(" ", "-")),
         )
 

@@ -14,7 +14,7 @@ from usergym.types import Message
 
 SYSTEM = 'You find out what somebody wants. Ask one thing at a time.\n\nThere are tools:\n{"name": "finish"}'
 SAID = ["Plan my meals for the week.", "For how many people?", "Two adults, please.", "Is there a budget?", "No."]
-SIZES = {"hidden": 32, "layers": 1, "heads": 2, "vocabulary": 320}
+SIZES: dict[str, Any] = {"hidden": 32, "layers": 1, "heads": 2, "vocabulary": 320}
 TALK = [Message("system", SYSTEM), Message("user", SAID[0]), Message("assistant", SAID[1]), Message("user", SAID[2])]
 
 
@@ -28,7 +28,14 @@ def loaded(folder: Path) -> tuple[Any, Any]:
     return checkpoints.load(str(folder))
 
 
-TEXTS = st.text() | st.lists(st.sampled_from([*SAID, *SYSTEM.splitlines(), "<|im_end|>", "\n", " ", "é"])).map("".join)
+@pytest.fixture(scope="module")
+def phrased() -> Any:
+    return tiny.tokenizer_of(SAID * 4, [SYSTEM], vocabulary=400, phrases=True)
+
+
+TEXTS = st.text() | st.lists(
+    st.sampled_from([*SAID, *SYSTEM.splitlines(), "<|im_end|>", "<|user|>", "\n", " ", "é"])
+).map("".join)
 
 
 @settings(max_examples=300, deadline=None)
@@ -43,6 +50,19 @@ def test_each_line_of_a_fixed_text_is_one_token(loaded: tuple[Any, Any]) -> None
     for line in filter(None, SYSTEM.splitlines()):
         assert len(tokenizer.encode(line)) == 1
     assert len(tokenizer.encode("You find out what nobody wants.")) > 5
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS)
+def test_tokens_of_several_words_lose_nothing_either(phrased: Any, text: str) -> None:
+    assert phrased.decode(phrased.encode(text)) == text
+
+
+def test_what_is_said_again_and_again_is_one_token_where_phrases_are_learned(
+    phrased: Any, loaded: tuple[Any, Any]
+) -> None:
+    assert len(phrased.encode("For how many people?")) == 1
+    assert len(loaded[1].encode("For how many people?")) > 1
 
 
 def test_the_model_is_as_large_as_told_and_its_output_is_tied_to_its_input(loaded: tuple[Any, Any]) -> None:
@@ -101,9 +121,9 @@ def test_the_seed_decides_the_weights(tmp_path: Path, loaded: tuple[Any, Any]) -
     [
         ({"hidden": 100, "heads": 6}, "hidden=100, heads=6"),
         ({"hidden": 30, "heads": 6}, "hidden=30, heads=6"),
-        ({"vocabulary": 200}, "vocabulary=200: expected 259 or more"),
+        ({"vocabulary": 200}, "vocabulary=200: expected 261 or more"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused_with_what_would(tmp_path: Path, sizes: dict[str, int], told: str) -> None:
+def test_sizes_that_do_not_fit_are_refused_with_what_would(tmp_path: Path, sizes: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         tiny.make(tmp_path, SAID, **sizes)

@@ -92,6 +92,8 @@ def grpo(
         End a conversation after so many replies of the agent. Default: what each environment says.
     max_seconds
         Wall clock of one conversation; over it is a failure, left out, not a zero.
+    resume
+        Go on where the run stopped, or start over.
     dry_run
         Print the settings as they were understood, check all that can be checked, and stop before any compute.
     json

@@ -101,7 +101,7 @@ class Encoder:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.chat = Chat(tokenizer)
-        self._marked = marked(tokenizer)
+        self._marked = _marked(tokenizer)
         self._special = frozenset(tokenizer.all_special_ids)
         self._known: dict[bytes, list[int]] = {}
 
@@ -137,6 +137,14 @@ class Encoder:
         return self._known[key]
 
     def _reply(self, message: Message) -> list[int]:
+        ids = self._by_marks(message) if self._marked else self.chat.write(message)
+        if any(each in self._special for each in ids[:-1]):
+            raise Unlearnable("words that hold the name of a special token")
+        if not same(self.chat.read(ids), message):
+            raise Unlearnable("words that do not come back from their tokens")
+        return ids
+
+    def _by_marks(self, message: Message) -> list[int]:
         rendered = self.tokenizer.apply_chat_template(
             to_rows([_ASKED, *(tool_text.render([message]) if not self.chat.native_tools else [message])]),
             chat_template=self._marked,
@@ -149,16 +157,18 @@ class Encoder:
         # A generation prompt may open the reasoning, and then the reply begins behind that.
         start = len(asked) if whole[: len(asked)] == asked else marks[0] if len(marks) else len(whole)
         ids: list[int] = whole[start : marks[-1] + 1 if len(marks) else None]
-        if not self.chat.ended(ids):
-            raise TemplateError(
-                "the marks of the chat template leave out the end token of an assistant's message, so a model would "
-                "not learn to stop; mark it too, or give another --chat-template FILE"
-            )
-        if any(each in self._special for each in ids[:-1]):
-            raise Unlearnable("words that hold the name of a special token")
-        if not same(self.chat.read(ids), message):
-            raise Unlearnable("words that do not come back from their tokens")
-        return ids
+        # Some marks reach over the line break behind the end token, which is the frame's.
+        ends = [place for place, each in enumerate(ids) if each in self.chat.end_ids]
+        return ids[: ends[-1] + 1] if ends else self.chat.write(message)
+
+
+def _marked(tokenizer: Any) -> str:
+    """A template with `{% generation %}` marks; "" for one that nobody has marked, whose replies are then spelled out
+    by `Chat.write`."""
+    try:
+        return marked(tokenizer)
+    except TemplateError:
+        return ""
 
 
 class Unlearnable(ValueError):

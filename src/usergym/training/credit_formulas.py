@@ -186,9 +186,9 @@ def conservative(group: Group) -> Credited:
 
 
 def turnwise(group: Group) -> Credited:
-    """What each turn and those after it earned, discounted from that turn on, less the mean of the same of the others at
-    the same turn, 0 where they had ended. Exact at a gamma of 1 and the quietest there; below 1 it is biased towards what
-    is earned soon, for far less noise. EM takes the turn's own reward alone."""
+    """What each turn and those after it earned, discounted from that turn on, less the mean of the same of the others
+    at the same turn, 0 where they had ended. Exact at a gamma of 1 and the quietest there; below 1 it is biased towards
+    what is earned soon, for far less noise. EM takes the turn's own reward alone."""
     if group.size < 2 or group.method.turn_level == "Equalized":
         return usergym(group)
     own_NT = group.to_go_NT if group.method.turn_level == "R2G" else bounded_map(group.rewards_NT) - 0.5

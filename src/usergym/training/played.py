@@ -47,10 +47,15 @@ class Credit:
     """How rewards become the advantages of tokens; see `credit.turn_advantages`."""
 
     turn_level_method: TurnLevelMethod = "R2G"
+    """How rewards are spread over turns: alike, each and those after it, each its own."""
     trajectory_score_method: TrajectoryScoreMethod = "Sum"
+    """What the members of a group are compared by."""
     gamma: float = 1.0
+    """Discount of what comes later, a turn."""
     normalize_by_std: bool = False
+    """Divide by the spread of the group's scores; biased."""
     preset: Preset = "usergym"
+    """Whose formula; see docs/credit.md."""
 
     def __post_init__(self) -> None:
         self.advantages([], [])

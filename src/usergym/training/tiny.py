@@ -12,21 +12,23 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-START, END, PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
+END, PAD = "<|im_end|>", "<|pad|>"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+"""Before each message the role that speaks, as one token: on a CPU every token of a frame counts."""
 
 BYTES = 256
 """Every text can be written with these, so a vocabulary has no fewer."""
 
 TEMPLATE = (
     "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' }}"
+    "{{ '<|' + message['role'] + '|>' }}"
     "{% if message['role'] == 'assistant' %}"
-    "{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}{{ '\\n' }}"
-    "{% else %}{{ message['content'] + '<|im_end|>\\n' }}{% endif %}"
+    "{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}"
+    "{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-"""ChatML, with the marks by which a trainer finds the assistant's tokens. It knows no tools, as SmolLM2's does not."""
+"""With the marks by which a trainer finds the assistant's tokens. It knows no tools, as SmolLM2's does not."""
 
 
 def make(
@@ -46,8 +48,9 @@ def make(
 
     texts: what the tokenizer learns its words from. fixed: texts whose lines become one token each.
     vocabulary: tokens at most, lines of `fixed` not counted. phrases: a token may be several words, so that what is
-    said again and again becomes one; for long conversations on little compute. hidden, layers, heads: the size of the model; 192 and 4
-    make about 2 million parameters. context: the longest conversation, in tokens. seed: of the weights.
+    said again and again becomes one; for long conversations on little compute. hidden, layers, heads: the size of the
+    model; 192 and 4 make about 2 million parameters. context: the longest conversation, in tokens. seed: of the
+    weights.
     ValueError for sizes that do not fit together.
     """
     if hidden % heads or (hidden // heads) % 2:
@@ -65,7 +68,7 @@ def tokenizer_of(
     texts: Iterable[str], fixed: Sequence[str] = (), vocabulary: int = 2048, phrases: bool = False
 ) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer with a chat template; what it has read it gives back to the letter."""
-    special = [PAD, START, END]
+    special = [PAD, END, *ROLES]
     if vocabulary < BYTES + len(special):
         raise ValueError(f"vocabulary={vocabulary}: expected {BYTES + len(special)} or more, to write any text")
     tokenizer = Tokenizer(models.BPE())
@@ -83,7 +86,7 @@ def tokenizer_of(
         tokenizer_object=tokenizer,
         eos_token=END,
         pad_token=PAD,
-        additional_special_tokens=[START],
+        additional_special_tokens=list(ROLES),
         clean_up_tokenization_spaces=False,
     )
     fast.chat_template = TEMPLATE
