@@ -56,7 +56,7 @@ class Setting:
 
 SETTINGS = {
     "intention": Setting("intention:actions=native", replies=8, max_tokens=12),
-    "persuasion": Setting("persuasion:actions=native", replies=8, max_tokens=24, sft_steps=60),
+    "persuasion": Setting("persuasion:actions=native", replies=8, max_tokens=24, sft_steps=100),
 }
 QUICK = {"taught": 40, "sft_steps": 10, "steps": 2, "tasks": 6}
 

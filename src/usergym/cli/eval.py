@@ -109,8 +109,8 @@ def evaluate(
         all; userrl (its fifteen names: travel22 to travel2222, bamboogle, function, intention, persuasion, tau,
         telepathy, turtle); or environments with options, divided by spaces or commas.
     model
-        Agents: PROVIDER/MODEL, http://HOST:PORT/v1/MODEL, local/smollm2, or oracle, idle. The others are compared to
-        the first.
+        Agents: PROVIDER/MODEL, http://HOST:PORT/v1/MODEL, local/smollm2, the folder of a trained model, or oracle,
+        idle. The others are compared to the first.
     split
         Which tasks.
     data

@@ -19,7 +19,7 @@ def export(
     /,
     *,
     train: Path = Path("train.jsonl"),
-    validation: Path = Path("validation.jsonl"),
+    validation: Path | None = None,
     n_val: int | None = None,
     format: Literal["nemo_gym", "sft", "sharegpt", "dpo", "verl"] = "nemo_gym",
     exclude_success: Annotated[bool, Parameter(negative="")] = False,
@@ -48,7 +48,7 @@ def export(
     train
         Training rows (JSONL, JSON or parquet).
     validation
-        Validation rows.
+        Validation rows. Default: validation.jsonl, or with --train NAME.jsonl beside it NAME_validation.jsonl.
     n_val
         How many rows are held out, tasks whole. Default: a tenth.
     format
@@ -78,6 +78,9 @@ def export(
         exclude_success=exclude_success,
         gap=min_gap,
     )
+    if validation is None:
+        plain = train == Path("train.jsonl")
+        validation = train.with_name("validation.jsonl" if plain else f"{train.stem}_validation{train.suffix}")
     done = export_rows(source, train, validation, options, skip_bad=skip_bad)
     show_skipped(done.skipped, json)
     if json:

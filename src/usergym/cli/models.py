@@ -1,6 +1,7 @@
 """Models, agents and budgets from their flags."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from usergym.cli.options import ReachOptions
@@ -33,7 +34,7 @@ class Models:
         self.budget = Budget(options.max_requests, options.max_total_tokens, options.max_cost, self.prices)
 
     def connect(self, name: str) -> Model:
-        if name not in self.connected and name.startswith(CHECKPOINT):
+        if name not in self.connected and is_checkpoint(name):
             self.connected[name] = _checkpoint(name)
         elif name not in self.connected:
             options = self.options
@@ -66,10 +67,17 @@ def resolved(name: str | None, options: ReachOptions) -> dict[str, Any] | None:
     """What identifies a model in a run's configuration: its full name and where it is."""
     if name is None:
         return None
-    if name in PLAYED or name.startswith(CHECKPOINT):
+    if name in PLAYED or is_checkpoint(name):
         return {"name": name}
     address = parse(name, options.endpoint, options.base_url)
     return {"name": address.name, "url": show(address.base_url)} if address.base_url else {"name": address.name}
+
+
+def is_checkpoint(name: str) -> bool:
+    """`checkpoint/FOLDER`, or a folder that holds a model or a run that trained one."""
+    folder = Path(name)
+    marks = ("config.json", "adapter_config.json", "model/config.json")
+    return name.startswith(CHECKPOINT) or any((folder / mark).is_file() for mark in marks)
 
 
 def _checkpoint(name: str) -> Model:

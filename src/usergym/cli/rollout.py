@@ -60,7 +60,8 @@ def rollout(
     env
         Environment, with options: calendar, calendar:level=hard,until=end. `usergym envs` lists them.
     model
-        The agent: PROVIDER/MODEL, http://HOST:PORT/v1/MODEL, local/smollm2, or oracle, idle.
+        The agent: PROVIDER/MODEL, http://HOST:PORT/v1/MODEL, local/smollm2, the folder of a
+        trained model, or oracle, idle.
     tasks
         Conversations or rows to play (JSONL, JSON or parquet). Default: the environment's own tasks.
     split

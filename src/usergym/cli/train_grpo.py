@@ -17,6 +17,7 @@ from usergym.cli.options import Json, ReachOptions, above_zero, at_least, run_fo
 from usergym.cli.running import console, how_to_resume
 from usergym.cli.tables import console as tables
 from usergym.cli.tables import print_json
+from usergym.cli.train_sft import where_it_goes_on
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import Environment, load
 from usergym.evaluation.suite import Entry, entries
@@ -40,7 +41,7 @@ FROZEN = "frozen"
 def grpo(
     *,
     envs: Annotated[tuple[str, ...], Parameter(name=["--envs", "--env"], negative="", consume_multiple=True)],
-    weights: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (),
+    weights: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True, show_default=False)] = (),
     tasks: Path | None = None,
     validation_tasks: Path | None = None,
     user_model: str | None = None,
@@ -66,7 +67,7 @@ def grpo(
 
         usergym train grpo --envs intention --model runs/cold/model --out intention --steps 100
         usergym train grpo --envs function,telepathy --weights 1 2 --model Qwen/Qwen3-4B --lora --vllm colocate
-        torchrun --nproc_per_node 8 -m usergym train grpo --envs tau --model Qwen/Qwen3-8B --user-model openai/gpt-4o
+        torchrun --nproc-per-node 8 -m usergym train grpo --envs tau --model Qwen/Qwen3-8B --user-model openai/gpt-4o
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def grpo(
         Environments with options, divided by spaces or commas: function,telepathy or calendar:level=hard. Training
         tasks are of the split `train`, held-out ones of `validation`.
     weights
-        The share of tasks of each environment, in their order; equal unless given.
+        The share of tasks of each environment, in their order, divided by spaces or commas; equal unless given.
     tasks
         Train on these tasks or rows (JSONL, JSON, parquet) instead of the environment's own; for one environment.
     validation_tasks
@@ -103,7 +104,7 @@ def grpo(
     at_least(0, user_temperature=user_temperature)
     above_zero(max_seconds=max_seconds)
     config = replace(config, out=run_folder(str(config.out), "grpo"))
-    courses = _courses(entries(envs), weights, tasks, validation_tasks, config)
+    courses = _courses(entries(envs), _numbers(weights), tasks, validation_tasks, config)
     connected = Models(models)
     frozen = Frozen(config.model, config.chat_template, config.max_tokens)
     user, judge = (
@@ -146,7 +147,7 @@ def grpo(
             say=_say,
         )
     except KeyboardInterrupt:
-        _say(f"\ninterrupted: checkpoints are in {config.out}. {how_to_resume()}")
+        _say(f"\ninterrupted. {where_it_goes_on(config.out)}")
         sys.exit(130)
     except StopRun as error:
         advice = "" if "again" in str(error) else f"\nCheckpoints are in {config.out}. {how_to_resume()}"
@@ -171,9 +172,19 @@ def show_trained(trained: "Trained", json: bool) -> None:
         _say(f"stopped after step {trained.steps:,}: {trained.stopped}. {how_to_resume()}")
 
 
+def _numbers(weights: Sequence[str]) -> tuple[float, ...]:
+    parts = [part for text in weights for part in text.split(",") if part.strip()]
+    try:
+        return tuple(map(float, parts))
+    except ValueError:
+        raise ValueError(f"--weights {' '.join(weights)}: expected numbers, one for each environment") from None
+
+
 def _courses(
     wanted: list[Entry], weights: tuple[float, ...], tasks: Path | None, held_out: Path | None, config: GrpoConfig
 ) -> list[Course]:
+    if any(not 0 < weight < float("inf") for weight in weights):
+        raise ValueError(f"--weights {' '.join(map(str, weights))}: each must be more than 0")
     if weights and len(weights) != len(wanted):
         raise ValueError(f"--weights gives {len(weights)} numbers for {len(wanted)} environments; give one for each")
     if len(wanted) > 1 and (tasks or held_out):

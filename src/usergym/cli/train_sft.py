@@ -11,14 +11,14 @@ from rich.table import Table
 
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.options import Json, run_folder
-from usergym.cli.running import console, how_to_resume
+from usergym.cli.running import console
 from usergym.cli.tables import console as tables
 from usergym.cli.tables import print_json, show_skipped
 from usergym.data.convert import read_conversations
 from usergym.data.rows import Skipped
 from usergym.data.split import FirstRows
 from usergym.training.conversations import Conversation, told
-from usergym.training.record import is_main
+from usergym.training.record import is_main, latest_in
 from usergym.training.sft_config import SftConfig
 from usergym.types import Speaker, Task
 
@@ -150,10 +150,18 @@ def run(
     try:
         trained = fit(config, prepared, resume=resume, say=_say)
     except KeyboardInterrupt:
-        _say(f"\ninterrupted: checkpoints are in {config.out}. {how_to_resume()}")
+        _say(f"\ninterrupted. {where_it_goes_on(config.out)}")
         sys.exit(130)
     if is_main() and (json or trained.loss is not None):
         show_trained(trained, json)
+
+
+def where_it_goes_on(folder: Path) -> str:
+    """What the same command does next, by what is on disk."""
+    latest = latest_in(folder)
+    if latest is None:
+        return "There is no checkpoint yet: the same command starts over."
+    return f"The same command goes on from {latest.name}, in {latest.parent}."
 
 
 def _say(text: str) -> None:

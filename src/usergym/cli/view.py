@@ -39,7 +39,7 @@ def view(file: Path, /, *, row: int | None = None, offset: int = 0, limit: int =
     Parameters
     ----------
     file
-        Rollouts or trajectories in any form that `usergym convert` reads.
+        Rollouts or trajectories in any form that `usergym convert` reads, or a run folder.
     row
         Show this one whole, counted from 1.
     offset
@@ -56,6 +56,8 @@ def run(file: Path, row: int | None, offset: int, limit: int, json: bool) -> int
     """Shows; the exit status: 1 when there was nothing to show."""
     at_least(1, row=row, limit=limit)
     at_least(0, offset=offset)
+    if (file / "trajectories.jsonl").is_file():
+        file = file / "trajectories.jsonl"
     return _one(file, row, json) if row is not None else _listing(file, offset, limit, json)
 
 

@@ -13,8 +13,9 @@ from peft import LoraConfig, PeftModel
 from trl import GRPOConfig
 
 from usergym.models.base import Model, StopRun
-from usergym.rollouts.engine import Cast
+from usergym.rollouts.engine import Cast, begin
 from usergym.training import checkpoints, trackers
+from usergym.training.chat import Chat
 from usergym.training.courses import Course, schedule
 from usergym.training.grpo_checks import check, processes
 from usergym.training.grpo_config import GrpoConfig
@@ -22,7 +23,7 @@ from usergym.training.progress import follow
 from usergym.training.record import ADAPTER, Record, is_main, read_metrics
 from usergym.training.stage import Stage
 from usergym.training.trl_seam import ConversationTrainer
-from usergym.types import Trajectory
+from usergym.types import Seat, Trajectory
 
 TRAJECTORIES = "trajectories.jsonl"
 
@@ -122,6 +123,8 @@ def _trainer(
         template=config.chat_template,
     )
     context = config.context(getattr(model.config, "max_position_embeddings", None))
+    if config.speaker == "assistant":
+        check_first_prompts(courses, Chat(tokenizer), context, config.max_tokens)
     validated = config.eval_every > 0 and any(course.validation for course in courses)
     with checkpoints.quiet():
         trainer = ConversationTrainer(
@@ -147,6 +150,21 @@ def _trainer(
     return trainer
 
 
+def check_first_prompts(courses: Sequence[Course], chat: Chat, context: int, reply: int) -> None:
+    """ValueError where a conversation has no room for its first reply, by the first training task of each course."""
+    for course in courses:
+        task = next(iter(course.train()))
+        world = course.environment.start(task)
+        first = begin(task, 0, 0)
+        first.seats, first.turns = {"assistant": Seat(world.system)}, list(task.opening)
+        length = len(chat.first(first.view("assistant"), world.tools("assistant")))
+        if length + reply > context:
+            raise ValueError(
+                f"the first prompt of task {task.id} of {course.name} has {length:,} tokens and a reply may have "
+                f"{reply:,}, more than the {context:,} of a conversation; raise --max-length, or lower --max-tokens"
+            )
+
+
 def half(config: GrpoConfig) -> bool:
     """Whether the trainer computes in bfloat16."""
     return config.bf16 if config.bf16 is not None else torch.cuda.is_available() and torch.cuda.is_bf16_supported()
@@ -162,7 +180,7 @@ def _arguments(
         num_generations=config.group,
         num_generations_eval=1,
         generation_batch_size=config.conversations,
-        per_device_train_batch_size=config.micro_batch,
+        per_device_train_batch_size=config.per_pass(processes()),
         gradient_accumulation_steps=config.accumulation(processes()),
         max_completion_length=config.max_tokens,
         learning_rate=config.rate,

@@ -43,7 +43,7 @@ def load(config: GrpoConfig, found: Checkpoint, given: Sequence[Course], cast: C
     context = config.context(found.shape.context if found.shape else None)
     replies = cast.limits.replies or max((course.environment.max_replies or 1 for course in given), default=1)
     return Load(
-        config.micro_batch * (context if config.max_length else min(context, replies * config.max_tokens)),
+        config.per_pass(processes()) * (context if config.max_length else min(context, replies * config.max_tokens)),
         config.lora_r if config.lora else 0,
         bool(config.bf16),
         config.gradient_checkpointing,

@@ -34,8 +34,9 @@ class GrpoConfig:
     """Tasks in a step."""
     group: int = 8
     """Conversations of each, which are compared with each other."""
-    micro_batch: int = 8
-    """Conversations in one forward pass of one process; less takes less memory and changes nothing else."""
+    micro_batch: int | None = None
+    """Conversations in one forward pass of one process; less takes less memory and changes nothing else. Default: as
+    many as divide a step, 8 at most."""
     updates: int = 1
     """Optimizer steps made of one batch of conversations; more than one is off-policy, so clipped."""
     learning_rate: float | None = None
@@ -115,6 +116,8 @@ class GrpoConfig:
 
     def __post_init__(self) -> None:
         self._check_ranges()
+        if self.speaker == "judge":
+            raise ValueError("--speaker judge: judges are not trained; give assistant or user")
         if self.group < 2:
             raise ValueError(
                 f"--group is {self.group}; a conversation is judged by the others of its task, so give 2 or more"
@@ -154,14 +157,19 @@ class GrpoConfig:
 
     def accumulation(self, processes: int) -> int:
         """Forward passes of one update on each process. ValueError where the batch cannot be cut so."""
-        parts = self.micro_batch * processes * self.updates
+        parts = self.per_pass(processes) * processes * self.updates
         if self.conversations % parts:
             raise ValueError(
                 f"{self.conversations} conversations a step (--prompts {self.prompts} x --group {self.group}) cannot "
                 f"be cut into {self.updates} update(s) of {processes} process(es) with --micro-batch "
-                f"{self.micro_batch} conversations at a time; choose numbers whose product divides them"
+                f"{self.per_pass(processes)} conversations at a time; choose numbers whose product divides them"
             )
         return self.conversations // parts
+
+    def per_pass(self, processes: int) -> int:
+        """Conversations in one forward pass of one process."""
+        share = self.conversations // (processes * self.updates)
+        return self.micro_batch or max((each for each in range(1, 9) if share and share % each == 0), default=1)
 
     def context(self, longest: int | None) -> int:
         """Of a whole conversation, on a model made for `longest`. ValueError where not even one reply fits."""

@@ -20,6 +20,7 @@ SHOWN = {
     "entropy": "entropy",
     "completions/mean_length": "length",
     "lost": "lost",
+    "frac_reward_zero_std": "groups alike",
 }
 """What a line on the terminal tells, and what it calls it."""
 

@@ -85,12 +85,7 @@ class Record:
 
     def latest(self) -> Path | None:
         """The last checkpoint that was written whole."""
-        found = [
-            (int(match[1]), path)
-            for path in self.checkpoints.glob("checkpoint-*")
-            if (match := _CHECKPOINT.fullmatch(path.name)) and _is_json(path / "trainer_state.json")
-        ]
-        return max(found)[1] if found else None
+        return latest_in(self.folder)
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Appends one line to `metrics.jsonl`; what is no number is left out, and one that is not finite is null."""
@@ -122,6 +117,16 @@ def _is_json(path: Path) -> bool:
     except (OSError, msgspec.MsgspecError):
         return False
     return True
+
+
+def latest_in(folder: Path) -> Path | None:
+    """A run's last checkpoint that was written whole."""
+    found = [
+        (int(match[1]), path)
+        for path in (folder / CHECKPOINTS).glob("checkpoint-*")
+        if (match := _CHECKPOINT.fullmatch(path.name)) and _is_json(path / "trainer_state.json")
+    ]
+    return max(found)[1] if found else None
 
 
 def is_main() -> bool:

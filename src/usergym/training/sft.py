@@ -188,7 +188,7 @@ def _arguments(config: SftConfig, prepared: Prepared, record: Record, in_half: b
         gradient_accumulation_steps=accumulation(config),
         learning_rate=config.rate,
         lr_scheduler_type=config.schedule,
-        warmup_steps=config.warmup,
+        warmup_steps=int(config.warmup if config.warmup >= 1 else config.warmup * prepared.steps),
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         max_length=prepared.train.longest if config.packing else None,
