@@ -21,6 +21,12 @@ from usergym.evaluation.statistics import mean_interval, paired_difference
 from usergym.types import Trajectory
 
 CONTROL = "no learning"
+HEAD = """# Credit compared
+
+Written by `python benchmarks/learning_grid.py`: intention, the taught model of seed 0 of [learning.md](learning.md), a
+single seed. The same tasks in the same order for all; gain is the difference by task to the model that does not learn,
+with a 95 % interval by tasks. UserRL's forms have their gamma of 0.8 and are normalised.
+"""
 USERRL = {
     f"userrl {level}/{score}": ("--preset", "userrl", "--turn-level-method", level, "--trajectory-score-method", score)
     for level in ("Equalized", "R2G", "EM")
@@ -71,13 +77,7 @@ def main(*, start: Path, out: Path = Path("runs/grid"), results: Path | None = N
     print(text)
     if results:
         (results / "learning_grid.json").write_text(json.dumps(rows, indent=1) + "\n")
-        head = (
-            "# Credit compared\n\nWritten by `python benchmarks/learning_grid.py`: intention, the taught model of seed 0 of\n"
-            "[learning.md](learning.md), one seed. The same tasks in the same order for all; gain is the difference by\n"
-            "task to the model that does not learn, with a 95 % interval by tasks. UserRL's forms with their gamma of\n"
-            "0.8, normalised.\n\n"
-        )
-        (results / "learning_grid.md").write_text(f"{head}{text}\n")
+        (results / "learning_grid.md").write_text(f"{HEAD}\n{text}\n")
 
 
 def folder(name: str) -> str:
@@ -99,7 +99,8 @@ def compare(out: Path, steps: int, batch: int) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for name, by_task in rewards.items():
         mean, gain = mean_interval(by_task), paired_difference(rewards[CONTROL], by_task)
-        assert mean and gain
+        assert mean is not None
+        assert gain is not None
         lines = [msgspec.json.decode(line) for line in (out / folder(name) / "metrics.jsonl").read_bytes().splitlines()]
         entropy = [line["entropy"] for line in lines if line.get("entropy") is not None]
         rows.append(
@@ -118,7 +119,7 @@ def compare(out: Path, steps: int, batch: int) -> list[dict[str, object]]:
 
 def table(rows: list[dict[str, object]], steps: int) -> str:
     lines = [
-        f"| credit | reward, last {steps // 3} of {steps} steps | gain | 95 % interval | entropy, first and last step |",
+        f"| credit | reward, last {steps // 3} of {steps} steps | gain | 95 % interval | entropy, first and last |",
         "|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda each: -float(str(each["gain"]))):

@@ -89,7 +89,8 @@ def test_a_run_that_was_killed_and_interrupted_comes_to_what_it_would_have_come_
         _, told = process.communicate()
     assert process.returncode == 130, told
     assert "going on from step" in told
-    assert f"interrupted: checkpoints are in {out}. Run the same command again to go on from there." in told
+    assert "interrupted. The same command goes on from checkpoint-" in told
+    assert f"in {out / 'checkpoints'}." in told
     assert "Traceback" not in told
 
     status, told = run(*arguments, "--out", out, "--json")
@@ -213,9 +214,16 @@ def test_what_cannot_work_is_one_line_before_any_compute(policy: Path, tmp_path:
             (*base, "--tasks", tmp_path / "own.jsonl", "--validation-tasks", tmp_path / "held.jsonl"),
             "task tree-1 of training.orchard:asks=2 is in training, and its group 'tree-1' in validation",
         ),
+        ((*base, "--weights", "1,x"), "expected numbers, one for each environment"),
+        ((*base, "--weights", "inf"), "each must be more than 0"),
+        ((*base, "--speaker", "judge"), "judges are not trained"),
+        ((*base, "--learning-rate", "inf"), "--learning-rate is inf"),
         ((*base, "--weights", 1, 2), "--weights gives 2 numbers for 1 environments; give one for each"),
         ((*base, "--group", 1), "--group is 1; a conversation is judged by the others of its task"),
-        ((*base, "--prompts", 3, "--group", 3), "9 conversations a step (--prompts 3 x --group 3) cannot be cut"),
+        (
+            (*base, "--prompts", 3, "--group", 3, "--micro-batch", 8),
+            "9 conversations a step (--prompts 3 x --group 3) cannot be cut",
+        ),
         (
             (*base, "--max-tokens", 300),
             "a conversation may have 256 tokens and one reply 300; give a larger --max-length",

@@ -76,7 +76,7 @@ def as_gguf(folder: Path, path: Path) -> Path:
     writer.add_token_list(tokens)
     writer.add_token_types([3 if name in tokenizer.all_special_tokens else 1 for name in tokens])
     writer.add_token_merges([" ".join(pair) for pair in learned["merges"]])
-    writer.add_bos_token_id(tokenizer.convert_tokens_to_ids("<|im_start|>"))
+    writer.add_bos_token_id(tokenizer.convert_tokens_to_ids("<|user|>"))
     writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_pad_token_id(tokenizer.pad_token_id)
     writer.add_chat_template(tokenizer.chat_template)

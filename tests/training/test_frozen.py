@@ -1,6 +1,8 @@
 """A checkpoint that is asked like any other model."""
 
 import asyncio
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,7 +77,10 @@ def test_the_policy_as_it_was_plays_the_user_of_its_own_training(policy: Path, t
 
 def test_a_model_driven_user_of_a_gym_is_played_by_it(policy: Path, tmp_path: Path) -> None:
     user = Frozen(str(policy), max_tokens=4)
-    config = settings(policy, tmp_path / "run", steps=1, prompts=1, max_tokens=4, max_length=None)
+    wide = shutil.copytree(policy, tmp_path / "wide")
+    made_for = json.loads((wide / "config.json").read_text())
+    (wide / "config.json").write_text(json.dumps({**made_for, "max_position_embeddings": 4096}))
+    config = settings(wide, tmp_path / "run", steps=1, prompts=1, max_tokens=4, max_length=None)
     with watched() as seen:
         environment = load("telepathy:max_steps=2")
         done = trained(config, course(environment, "telepathy"), cast=Cast(None, user), models=[user])

@@ -169,10 +169,10 @@ def test_one_user_who_fails_leaves_the_others_the_credit_they_would_have_without
 ) -> None:
     said: list[str] = []
     with watched() as seen:
-        trained(settings(policy, tmp_path, steps=1), course(Leaky(1, 6)), say=said.append)
+        trained(settings(policy, tmp_path, steps=1), course(Leaky(1, 6)), say=said.append)  # 0 is looked at, not played
     played, batch = seen.played[0], seen.batches[0]
     lost = [place for place, each in enumerate(played) if each.error]
-    assert lost == [1, 6]
+    assert lost == [0, 5]
     assert not batch["advantages"][lost].any()
     assert not batch["tool_mask"][lost].ne(0)[:, :1].any()
     members: list[Member] = [member_of(each, "assistant", 0) for each in played]
@@ -183,7 +183,9 @@ def test_one_user_who_fails_leaves_the_others_the_credit_they_would_have_without
         np.testing.assert_allclose(found, alone[:, : found.shape[1]], atol=1e-6)
         assert np.abs(alone).max() > 0
     assert steps(tmp_path, "lost") == {1: 0.25}
-    assert said == ["step 1: 2 of 8 conversations are left out (2 environment)"]
+    (line,) = said
+    assert line.startswith("step 1: 2 of 8 conversations are left out (2 environment; the first: ConnectionError at ")
+    assert steps(tmp_path, "lost/environment") == {1: 0.25}
 
 
 class Leaky(Orchard):
@@ -212,12 +214,12 @@ class Leaky(Orchard):
 def test_where_too_much_is_lost_the_run_saves_and_stops_and_goes_on_when_it_is_mended(
     policy: Path, tmp_path: Path
 ) -> None:
-    environment = Leaky(4, 6)  # the first two are of the validation before the first step
+    environment = Leaky(5, 8)  # the first is looked at, the next two are of the validation before the first step
     out = tmp_path / "run"
     config = settings(policy, out, steps=3, max_lost=0.2, eval_every=2)
     done = trained(config, course(environment, held_out=2))
     assert done.model is None
-    assert done.stopped == "25% of the conversations of step 1 were lost (2 environment)"
+    assert done.stopped.startswith("25% of the conversations of step 1 were lost (2 environment; the first: ")
     assert (out / "checkpoints" / "checkpoint-1" / "trainer_state.json").exists()
     said: list[str] = []
     done = trained(config, course(environment, held_out=2), say=said.append)

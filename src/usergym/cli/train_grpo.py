@@ -167,7 +167,7 @@ def show_trained(trained: "Trained", json: bool) -> None:
         print_json(trained)
     elif trained.model:
         best = "" if trained.best is None else f", held-out reward {trained.best:.3f}"
-        tables.print(f"trained {trained.steps:,} steps{best}; the model is in {trained.model}")
+        tables.print(f"trained {trained.steps:,} steps{best}; the model is in {trained.model}", soft_wrap=True)
     else:
         _say(f"stopped after step {trained.steps:,}: {trained.stopped}. {how_to_resume()}")
 
@@ -241,4 +241,6 @@ def show_plan(config: GrpoConfig, courses: Sequence[Course], cast: Cast, json: b
     )
     if memory:
         there = f" of {free / 2**30:,.1f} GiB that are free" if free is not None else ""
-        tables.print(f"memory: about {memory / 2**30:,.1f} GiB{there} (a rough estimate, for each process)")
+        tables.print(
+            f"memory: about {memory / 2**30:,.1f} GiB{there} (a rough estimate, for each process)", soft_wrap=True
+        )

@@ -199,7 +199,9 @@ def show_prepared(config: SftConfig, prepared: "Prepared", json: bool) -> None:
     )
     if memory:
         there = f" of {free / 2**30:,.1f} GiB that are free" if free is not None else ""
-        tables.print(f"memory: about {memory / 2**30:,.1f} GiB{there} (a rough estimate, for each process)")
+        tables.print(
+            f"memory: about {memory / 2**30:,.1f} GiB{there} (a rough estimate, for each process)", soft_wrap=True
+        )
 
 
 def show_trained(trained: "Trained", json: bool) -> None:
@@ -208,4 +210,4 @@ def show_trained(trained: "Trained", json: bool) -> None:
         return
     figures = (("loss", trained.loss), ("validation loss", trained.validation_loss))
     told = "".join(f", {name} {value:.4g}" for name, value in figures if value is not None)
-    tables.print(f"trained {trained.steps:,} steps{told}; the model is in {trained.model}")
+    tables.print(f"trained {trained.steps:,} steps{told}; the model is in {trained.model}", soft_wrap=True)

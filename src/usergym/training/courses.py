@@ -33,6 +33,10 @@ def check(courses: Sequence[Course], sample: int = 1000) -> None:
             raise ValueError(
                 f"environment {course.name} has no training tasks; it can be evaluated on only, or give --tasks FILE"
             )
+        if pinned := next((task for task in first if task.split in ("validation", "test")), None):
+            raise ValueError(
+                f"task {pinned.id} of {course.name} is pinned to the split {pinned.split}; train on tasks of train"
+            )
         held_out = {task.group for task in course.validation}
         shared = next((task for task in first if task.group in held_out), None)
         if shared:
@@ -52,6 +56,12 @@ def schedule(courses: Sequence[Course], count: int) -> list[tuple[Course, Task]]
         place = min(range(len(courses)), key=lambda each: ((taken[each] + 1) / courses[each].weight, each))
         taken[place] += 1
         made.append((courses[place], next(streams[place])))
+    held_out = {(course.name, task.group) for course in courses for task in course.validation}
+    if shared := next((task for course, task in made if (course.name, task.group) in held_out), None):
+        raise ValueError(
+            f"task {shared.id} is in training, and its group {shared.group!r} in validation; give validation tasks of "
+            "other groups"
+        )
     return made
 
 

@@ -103,7 +103,11 @@ def turn_advantages(
         tokens,
     )
     flat = [np.zeros(count) if each is None else each for count, each in zip(counts, credits, strict=True)]
-    return _broadcast(np.concatenate([*flat, np.zeros(0)]), rows, spans, len(turn_rewards), length)
+    credit = np.concatenate([*flat, np.zeros(0)])
+    if not np.isfinite(credit).all():
+        largest = max(abs(reward) for each in turn_rewards for reward in each or () if reward is not None)
+        raise ValueError(f"rewards as large as {largest:g} give credit that is not finite; scale them")
+    return _broadcast(credit, rows, spans, len(turn_rewards), length)
 
 
 def turn_credits(

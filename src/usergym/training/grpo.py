@@ -19,6 +19,7 @@ from usergym.training.chat import Chat
 from usergym.training.courses import Course, schedule
 from usergym.training.grpo_checks import check, processes
 from usergym.training.grpo_config import GrpoConfig
+from usergym.training.memory import told_where_memory_ends
 from usergym.training.progress import follow
 from usergym.training.record import ADAPTER, Record, is_main, read_metrics
 from usergym.training.stage import Stage
@@ -97,7 +98,7 @@ def _run(
         else:
             record.rewind(-1)
     try:
-        with checkpoints.quiet():
+        with checkpoints.quiet(), told_where_memory_ends():
             trainer.train(resume_from_checkpoint=str(latest) if latest else None)
     except (StopRun, KeyboardInterrupt):
         # Trackers and the terminal are left as at any other end.

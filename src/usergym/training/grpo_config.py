@@ -1,5 +1,6 @@
 """The settings of a GRPO run, and what is wrong with them before any compute. Imports no torch."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,7 +145,7 @@ class GrpoConfig:
 
     def _refuse(self, name: str, right: Callable[[float], bool], wanted: str) -> None:
         value = getattr(self, name)
-        if value is not None and not right(value):
+        if value is not None and not (math.isfinite(value) and right(value)):
             raise ValueError(f"--{name.replace('_', '-')} is {value}; give {wanted}")
 
     @property

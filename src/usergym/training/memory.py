@@ -74,10 +74,19 @@ def check_memory(name: str, shape: Shape | None, load: Load) -> None:
 
 @contextmanager
 def told_where_memory_ends() -> Iterator[None]:
-    """ValueError with the remedies in place of what torch raises."""
+    """ValueError with the remedies in place of what torch raises, also for a full disk and for weights that have run
+    away."""
     try:
         yield
     except RuntimeError as error:
+        if "inline_container" in str(error) or "No space left" in str(error):
+            raise ValueError(
+                "no room to write a checkpoint; make room, and run again to go on from the last"
+            ) from error
+        if "probability tensor contains" in str(error):
+            raise ValueError(
+                "the weights are no longer finite; start over with a smaller --learning-rate or --max-grad-norm"
+            ) from error
         if "out of memory" not in str(error) and "allocate memory" not in str(error):
             raise
         reason = str(error).strip().splitlines()[0][:200]

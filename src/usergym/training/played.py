@@ -35,6 +35,8 @@ class Member:
     earned: Earned
     lost: str = ""
     """Why there is nothing to learn from it: the kind of its failure, or `unscored`."""
+    why: str = ""
+    """In words."""
     env: str = ""
 
     @property
@@ -75,14 +77,24 @@ class Credit:
         )
 
 
+def _lost(trajectory: Trajectory, spoke: bool) -> tuple[str, str]:
+    """The kind of a loss, and what happened."""
+    if trajectory.error:
+        return trajectory.error.kind, trajectory.error.message[:200]
+    if not spoke:
+        return "unscored", f"no reply in {trajectory.id} (its first prompt may have no room within --max-length)"
+    missing = next((each.name for each in trajectory.rewards if each.weight and each.value is None), None)
+    return "unscored", f"reward {missing!r} was not given" if missing else "no reward that counts"
+
+
 def member_of(trajectory: Trajectory, speaker: Speaker, filler: int) -> Member:
     """`filler`: an id that stands, masked, for a conversation of which there is nothing to learn. Raises `Rewritten`
     for a conversation that is more than one row."""
     env = trajectory.task.env
     turns, rewards = turn_rewards(trajectory, speaker)
     if trajectory.error or rewards is None:
-        why = trajectory.error.kind if trajectory.error else "unscored"
-        return Member([filler], [filler], [0], [0.0], Earned(None, [], 1), why, env)
+        kind, why = _lost(trajectory, bool(turns))
+        return Member([filler], [filler], [0], [0.0], Earned(None, [], 1), kind, why, env)
     row = only_row(trajectory, speaker)
     assert [span.turn for span in row.spans] == turns
     start = row.spans[0].start

@@ -6,6 +6,7 @@ logged step), `curves.png`, `checkpoints/`, and at the end `model/`.
 
 import fcntl
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -113,8 +114,8 @@ class Record:
 
 def _is_json(path: Path) -> bool:
     try:
-        msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.MsgspecError):
+        json.loads(path.read_bytes())  # which takes the NaN that transformers may write
+    except (OSError, ValueError):
         return False
     return True
 
@@ -151,6 +152,7 @@ def _settle(folder: Path, config: Mapping[str, Any], settings: Mapping[str, Any]
     path = folder / CONFIG
     wanted = msgspec.json.decode(without_secrets(_encoded(config).decode()))
     if not resume:
+        _refuse_what_is_not_ours(folder)
         for path_left in (
             *folder.glob("trajectories*.jsonl"),
             *(folder / name for name in (METRICS, CONFIG, "curves.png")),
@@ -163,7 +165,7 @@ def _settle(folder: Path, config: Mapping[str, Any], settings: Mapping[str, Any]
         try:
             found = msgspec.json.decode(path.read_bytes(), type=_Config)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise RunRefused(f"{path} is not of a training run ({error}); give another --out, or --fresh") from None
+            raise RunRefused(f"{path} is not of a training run ({error}); give another --out") from None
         if changed := list(_differences(found.identity, wanted)):
             raise RunRefused(
                 f"{folder} was trained with another configuration: {'; '.join(changed)}. "
@@ -188,9 +190,22 @@ def _settle(folder: Path, config: Mapping[str, Any], settings: Mapping[str, Any]
         raise RunRefused(f"cannot write {path}: {error.strerror}; make room, or give another --out") from error
 
 
+def _refuse_what_is_not_ours(folder: Path) -> None:
+    """Starting over removes files, which must be those of a training run."""
+    path = folder / CONFIG
+    try:
+        if path.exists():
+            msgspec.json.decode(path.read_bytes(), type=_Config)
+        elif any((folder / name).exists() for name in ("trajectories.jsonl", MODEL, ADAPTER)):
+            raise RunRefused(f"{folder} holds files that no training run left there; give another --out")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise RunRefused(f"{path} is not of a training run, and would be lost; give another --out") from None
+
+
 class _Config(msgspec.Struct):
     identity: dict[str, Any]
-    starts: list[Any] = []
+    starts: list[Any]
+    """Only training runs have it."""
 
 
 def _encoded(value: object) -> bytes:

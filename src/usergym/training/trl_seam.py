@@ -164,7 +164,12 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         with self._temperature(self.eval_temperature):
             conversations = self._conversations(mine, 1)
         rewards = [(each.task.env, each.task.id, each.reward(self.speaker)) for each in conversations]
-        metrics = held_out(gather_object(rewards), metric_key_prefix)
+        metrics = held_out(gather_object(rewards), metric_key_prefix, self.max_lost)
+        lost = [each.error.message for each in conversations if each.error]
+        if self.accelerator.is_main_process and lost:
+            self.say(
+                f"validation: {len(lost)} of {len(conversations)} conversations are left out; the first: {lost[0]}"
+            )
         metrics[f"{metric_key_prefix}_seconds"] = time.perf_counter() - started
         self.log(metrics)
         self.model.train(was_training)
@@ -236,14 +241,23 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         mine = torch.from_numpy(advantages[first : first + len(self._members), :length])
         return torch.nn.functional.pad(mine, (0, length - mine.size(1)))
 
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """A validation of which too little was scored is not the best."""
+        if not math.isfinite(metrics["eval_reward"]):
+            return False
+        return bool(super()._determine_best_metric(metrics, trial))
+
     def _say_what_was_lost(self) -> None:
-        lost: list[str] = gather_object([member.lost for member in self._members])
-        counts = Counter(filter(None, lost))
+        lost: list[tuple[str, str]] = gather_object([(member.lost, member.why) for member in self._members])
+        counts = Counter(kind for kind, _ in lost if kind)
+        for kind, count in counts.items():
+            self._metrics["train"][f"lost/{kind}"].append(count / len(lost))
         share = counts.total() / len(lost)
         self._metrics["train"]["lost"].append(share)
         if not counts:
             return
         told = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+        told += f"; the first: {next(why for kind, why in lost if kind)}"
         step = self.state.global_step // self.updates + 1
         if self.accelerator.is_main_process:
             self.say(f"step {step}: {counts.total()} of {len(lost)} conversations are left out ({told})")
