@@ -2,7 +2,7 @@
 the gym's simulated user, over several seeds; each is played on tasks it never saw. Every stage is skipped where its
 output is complete, so the same command goes on where it stopped.
 
-    python benchmarks/learning.py --gyms intention persuasion --seeds 3 --out runs/learning
+    python benchmarks/learning.py --seeds 3 --out runs/learning
 """
 
 import json
@@ -54,10 +54,7 @@ class Setting:
     """Held out, of each kind."""
 
 
-SETTINGS = {
-    "intention": Setting("intention:actions=native", replies=8, max_tokens=12),
-    "persuasion": Setting("persuasion:actions=native", replies=8, max_tokens=24, sft_steps=100),
-}
+SETTINGS = {"intention": Setting("intention:actions=native", replies=8, max_tokens=12)}
 QUICK = {"taught": 40, "sft_steps": 10, "steps": 2, "tasks": 6}
 
 KINDS = {"new tasks": ("train", 2000), "new topics": ("test", 0)}
@@ -67,7 +64,7 @@ seed. New topics: the test split, of which nothing was seen."""
 
 def main(
     *,
-    gyms: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ("intention", "persuasion"),
+    gyms: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ("intention",),
     seeds: int = 3,
     out: Path = Path("runs/learning"),
     results: Path = Path("docs/results"),

@@ -41,7 +41,14 @@ WAYS: dict[str, tuple[object, ...]] = {
 }
 
 
-def main(*, start: Path, out: Path = Path("runs/grid"), results: Path | None = None, steps: int = 30) -> None:
+def main(
+    *,
+    start: Path,
+    out: Path = Path("runs/grid"),
+    results: Path | None = None,
+    steps: int = 30,
+    only_compare: bool = False,
+) -> None:
     """Trains each way, and compares the rewards of the last third of the steps.
 
     Parameters
@@ -54,9 +61,11 @@ def main(*, start: Path, out: Path = Path("runs/grid"), results: Path | None = N
         Folder for learning_grid.md and learning_grid.json; nothing is written unless given.
     steps
         Of each way.
+    only_compare
+        Train nothing; compare the ways whose runs are done, and name the others.
     """
     setting = SETTINGS["intention"]
-    for name, flags in WAYS.items():
+    for name, flags in () if only_compare else WAYS.items():
         rate = () if "--learning-rate" in flags else ("--learning-rate", setting.rate)
         command = (
             *("train", "grpo", "--envs", setting.spec, "--model", start, "--out", out / folder(name)),
@@ -74,6 +83,8 @@ def main(*, start: Path, out: Path = Path("runs/grid"), results: Path | None = N
         print(f"  {time.monotonic() - began:.0f} s", flush=True)
     rows = compare(out, steps, setting.prompts * setting.group)
     text = table(rows, steps)
+    if missing := [name for name in WAYS if not is_done(out / folder(name))]:
+        text += f"\n\nNot run: {', '.join(missing)}."
     print(text)
     if results:
         (results / "learning_grid.json").write_text(json.dumps(rows, indent=1) + "\n")
@@ -84,11 +95,17 @@ def folder(name: str) -> str:
     return "".join(each if each.isalnum() else "-" for each in name)
 
 
+def is_done(run: Path) -> bool:
+    return (run / "model" / "config.json").exists()
+
+
 def compare(out: Path, steps: int, batch: int) -> list[dict[str, object]]:
     """Rewards by task over the last third of the steps."""
     first = batch * (steps - steps // 3)
     rewards = {}
     for name in WAYS:
+        if not is_done(out / folder(name)):
+            continue
         by_task: defaultdict[str, list[float]] = defaultdict(list)
         for line in (out / folder(name) / "trajectories.jsonl").read_bytes().splitlines():
             trajectory = msgspec.json.decode(line, type=Trajectory)
