@@ -167,7 +167,7 @@ def test_a_user_who_dies_in_the_middle_stops_the_run_cleanly_and_it_goes_on_when
         )
         status, told = run(*arguments)
     assert status == 3, told
-    stopped = max(steps(out))
+    stopped = max(steps(out, "lost"))
     assert f"step {stopped}: " in told
     assert "conversations are left out" in told
     assert f"stopped after step {stopped}: " in told
@@ -182,12 +182,12 @@ def test_a_user_who_dies_in_the_middle_stops_the_run_cleanly_and_it_goes_on_when
     assert "stopped: " in told
     assert f"127.0.0.1:{port}" in told
     assert f"Checkpoints are in {out}. Run the same command again to go on from there." in told
-    assert max(steps(out)) == stopped
+    assert max(steps(out, "lost")) == stopped
 
     with user(10**6, port):
         status, told = run(*arguments)
     assert (status, f"going on from step {stopped}" in told) == (0, True), told
-    assert [*steps(out)] == [1, 2, 3]
+    assert [*steps(out, "lost")] == [1, 2, 3]
 
 
 def test_what_cannot_work_is_one_line_before_any_compute(policy: Path, tmp_path: Path, run: Run) -> None:
