@@ -260,10 +260,17 @@ def write(told: Mapping[str, Any], out: Path, results: Path, seeds: int) -> None
     (results / "learning.json").write_text(json.dumps(told, indent=1) + "\n")
     pictures = [draw(gym, out / gym, seeds, results) for gym in told["measured"]]
     text = (Path(__file__).parent / "learning.md.in").read_text()
+    from usergym.training.checkpoints import check
+
+    made = {gym: check(str(out / gym / "seed0" / "untrained")).shape for gym in told["measured"]}
+    sizes = ", ".join(f"{shape.parameters / 1e6:.1f} million parameters" for shape in made.values() if shape)
     shown = "\n\n".join(f"![{path.stem}]({path.name})" for path in pictures)
     settings = "\n".join(f"- {gym}: `{json.dumps(each)}`" for gym, each in told["settings"].items())
     (results / "learning.md").write_text(
-        text.replace("{table}", table(told)).replace("{curves}", shown).replace("{settings}", settings)
+        text.replace("{parameters}", sizes)
+        .replace("{table}", table(told))
+        .replace("{curves}", shown)
+        .replace("{settings}", settings)
     )
 
 

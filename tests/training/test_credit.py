@@ -271,3 +271,13 @@ def test_turnwise_compares_what_is_still_earned_with_that_of_the_others_at_the_s
     assert found == [[1, 0, 1], [-1, 0]]
     soon = credits([1, 0, 1], [0, 1], preset="turnwise", gamma=0)
     assert soon == [[1, -1, 1], [-1, 1]], "the turn's own reward alone"
+
+
+@pytest.mark.parametrize("preset", ["userrl", "usergym"])
+def test_credit_that_is_not_finite_is_refused(preset: str) -> None:
+    large: Rewards = [-400.0] if preset == "userrl" else [1e308, 1e308]
+    level = "EM" if preset == "userrl" else "R2G"
+    with pytest.raises(ValueError, match="not finite"), np.errstate(all="ignore"):
+        turn_advantages(
+            [large, [0.0]], [[(i, i + 1) for i in range(len(large))], [(0, 1)]], [0, 0], 2, level, preset=preset
+        )  # type: ignore[arg-type]

@@ -166,3 +166,21 @@ def test_a_tracker_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(LookupError, match=r"tracker 'wandb' is not installed; pip install 'usergym\[track\]'"):
         trackers.check(["console", "wandb"])
+
+
+def test_what_no_training_run_left_is_not_removed(tmp_path: Path) -> None:
+    for name, text in (("config.json", '{"model_type": "llama"}'), ("trajectories.jsonl", "{}\n")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text(text)
+        with pytest.raises(RunRefused, match="give another --out"):
+            Record.start(folder, CONFIGURED, resume=False)
+        assert (folder / name).read_text() == text
+
+
+def test_a_checkpoint_whose_state_holds_no_number_is_still_gone_on_from(tmp_path: Path) -> None:
+    record = started(tmp_path)
+    folder = record.checkpoints / "checkpoint-3"
+    folder.mkdir(parents=True)
+    (folder / "trainer_state.json").write_text('{"log_history": [{"eval_reward": NaN}]}')
+    assert record.latest() == folder

@@ -169,6 +169,22 @@ def set_torn_line_aside(path: Path) -> int:
         return torn
 
 
+def sole_writer(folder: Path) -> IO[str]:
+    """The lock on a run's folder, which is made; held until it is closed. RunRefused where it cannot be written, or
+    another process holds it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise RunRefused(f"cannot write to {folder}: {error.strerror}; give another --out") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise RunRefused(f"another process is writing to {folder}; wait for it, or give another --out") from None
+    return lock
+
+
 class Store:
     """The one writer of a run folder."""
 
@@ -205,16 +221,7 @@ class Store:
         change (concurrency, budgets, paths). RunRefused names what differs, or that another process writes here.
         """
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / ".lock").open("w")
-        except OSError as error:
-            raise RunRefused(f"cannot write to {folder}: {error.strerror}; give another --out") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise RunRefused(f"another process is writing to {folder}; wait for it, or give another --out") from None
+        lock = sole_writer(folder)
         try:
             if fresh:
                 for path in (*_own_files(folder), folder / "config.json", folder / "metrics.json"):

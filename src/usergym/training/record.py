@@ -4,7 +4,6 @@
 logged step), `curves.png`, `checkpoints/`, and at the end `model/`.
 """
 
-import fcntl
 import importlib.metadata
 import json
 import os
@@ -21,7 +20,7 @@ from typing import IO, Any
 import msgspec
 
 import usergym
-from usergym.rollouts.store import RunRefused, set_torn_line_aside
+from usergym.rollouts.store import RunRefused, set_torn_line_aside, sole_writer
 from usergym.types import stable_hash
 
 PACKAGES = ("usergym", "torch", "transformers", "trl", "peft", "accelerate", "numpy", "verl", "vllm")
@@ -52,16 +51,7 @@ class Record:
         folder = Path(folder)
         if not is_main():
             return cls(folder, None)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / ".lock").open("w")
-        except OSError as error:
-            raise RunRefused(f"cannot write to {folder}: {error.strerror}; give another --out") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise RunRefused(f"another process is writing to {folder}; wait for it, or give another --out") from None
+        lock = sole_writer(folder)
         try:
             _settle(folder, config, settings, resume)
         except BaseException:
