@@ -167,7 +167,10 @@ def show_trained(trained: "Trained", json: bool) -> None:
         print_json(trained)
     elif trained.model:
         best = "" if trained.best is None else f", held-out reward {trained.best:.3f}"
-        tables.print(f"trained {trained.steps:,} steps{best}; the model is in {trained.model}", soft_wrap=True)
+        tables.print(
+            f"trained {trained.steps:,} step{'s' * (trained.steps != 1)}{best}; the model is in {trained.model}",
+            soft_wrap=True,
+        )
     else:
         _say(f"stopped after step {trained.steps:,}: {trained.stopped}. {how_to_resume()}")
 

@@ -194,8 +194,9 @@ def show_prepared(config: SftConfig, prepared: "Prepared", json: bool) -> None:
     tables.print(table)
     size = f"{shape.parameters / 1e6:,.1f} M parameters; " if shape else ""
     what = f"LoRA of rank {config.lora_r}" if config.lora else "all weights"
+    steps = f"{prepared.steps:,} step{'s' * (prepared.steps != 1)}"
     tables.print(
-        f"{size}{what}, {prepared.steps:,} steps of {config.batch}, learning rate {config.rate:g}, {config.out}"
+        f"{size}{what}, {prepared.steps:,} step{'s' * (prepared.steps != 1)} of {config.batch}, learning rate {config.rate:g}, {config.out}"
     )
     if memory:
         there = f" of {free / 2**30:,.1f} GiB that are free" if free is not None else ""
@@ -210,4 +211,7 @@ def show_trained(trained: "Trained", json: bool) -> None:
         return
     figures = (("loss", trained.loss), ("validation loss", trained.validation_loss))
     told = "".join(f", {name} {value:.4g}" for name, value in figures if value is not None)
-    tables.print(f"trained {trained.steps:,} steps{told}; the model is in {trained.model}", soft_wrap=True)
+    tables.print(
+        f"trained {trained.steps:,} step{'s' * (trained.steps != 1)}{told}; the model is in {trained.model}",
+        soft_wrap=True,
+    )
