@@ -195,9 +195,7 @@ def show_prepared(config: SftConfig, prepared: "Prepared", json: bool) -> None:
     size = f"{shape.parameters / 1e6:,.1f} M parameters; " if shape else ""
     what = f"LoRA of rank {config.lora_r}" if config.lora else "all weights"
     steps = f"{prepared.steps:,} step{'s' * (prepared.steps != 1)}"
-    tables.print(
-        f"{size}{what}, {prepared.steps:,} step{'s' * (prepared.steps != 1)} of {config.batch}, learning rate {config.rate:g}, {config.out}"
-    )
+    tables.print(f"{size}{what}, {steps} of {config.batch}, learning rate {config.rate:g}, {config.out}")
     if memory:
         there = f" of {free / 2**30:,.1f} GiB that are free" if free is not None else ""
         tables.print(
