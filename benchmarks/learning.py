@@ -6,6 +6,7 @@ output is complete, so the same command goes on where it stopped.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -25,6 +26,11 @@ from usergym.evaluation.statistics import Estimate, mean_interval, paired_differ
 from usergym.models import tool_text
 from usergym.rollouts.store import read_trajectories
 from usergym.types import Message
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))
+HERE = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+"""So that `benchmarks.travel_asking` is found, here and in the commands."""
 
 STAGES = ("before", "sft", "grpo")
 CALLED = {"before": "untrained", "sft": "after SFT", "grpo": "after GRPO"}
@@ -54,7 +60,12 @@ class Setting:
     """Held out, of each kind."""
 
 
-SETTINGS = {"intention": Setting("intention:actions=native", replies=8, max_tokens=12)}
+SETTINGS = {
+    "intention": Setting("intention:actions=native", replies=8, max_tokens=12),
+    "travel": Setting(
+        "benchmarks.travel_asking:actions=native,level=33", replies=6, max_tokens=16, sft_steps=200, steps=60
+    ),
+}
 QUICK = {"taught": 40, "sft_steps": 10, "steps": 2, "tasks": 6}
 
 KINDS = {"new tasks": ("train", 2000), "new topics": ("test", 0)}
@@ -195,7 +206,7 @@ def call(*words: object) -> None:
     started = time.monotonic()
     command = [sys.executable, "-m", "usergym", *map(str, words)]
     print("usergym", *map(str, words), flush=True)
-    done = subprocess.run([*command, "--json"], stdout=subprocess.DEVNULL)
+    done = subprocess.run([*command, "--json"], stdout=subprocess.DEVNULL, env=HERE)
     if done.returncode:
         sys.exit(f"that ended with {done.returncode}; run the same command again to go on")
     print(f"  {time.monotonic() - started:.0f} s", flush=True)

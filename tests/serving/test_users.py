@@ -25,7 +25,7 @@ from usergym.users.base import ModelParticipant, Participant
 from usergym.users.persona import persona
 from usergym.users.prompted import PromptedParticipant
 from usergym.users.scripted import ScriptedParticipant
-from usergym.users.style import style
+from usergym.users.wording import style
 
 CHAT = "/v1/chat/completions"
 

@@ -13,7 +13,7 @@ from usergym.users.diversity import diversity
 from usergym.users.message_check import check
 from usergym.users.persona import Persona, events, persona
 from usergym.users.phrases import CALENDAR_KINDS, clock, read_constraint
-from usergym.users.style import Style, style
+from usergym.users.wording import Style, style
 
 
 def calendar_steps(who: Persona, seed: int) -> list[Step]:

@@ -19,7 +19,7 @@ from usergym.users import persona as personas
 from usergym.users.agenda import AgendaParticipant, Step
 from usergym.users.persona import Persona
 from usergym.users.prompted import PromptedParticipant
-from usergym.users.style import style
+from usergym.users.wording import style
 
 if TYPE_CHECKING:
     from usergym.serving.users import Make

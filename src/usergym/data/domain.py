@@ -18,7 +18,7 @@ from usergym.users.agenda import AgendaParticipant, Step
 from usergym.users.base import Participant
 from usergym.users.persona import Persona
 from usergym.users.prompted import PROMPT_SLOTS, PromptedParticipant, check_slots
-from usergym.users.style import style
+from usergym.users.wording import style
 
 
 class AgendaOption(Record, frozen=True):

@@ -292,7 +292,7 @@ def load(spec: str) -> Environment:
 
 def _options(name: str, kind: type, text: str) -> dict[str, Any]:
     parameters = inspect.signature(kind).parameters
-    hints = get_type_hints(vars(kind)["__init__"]) if parameters else {}
+    hints = get_type_hints(inspect.getattr_static(kind, "__init__")) if parameters else {}
     options: dict[str, Any] = {}
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")

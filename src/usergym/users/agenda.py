@@ -7,7 +7,7 @@ from usergym.types import Message, Record, Seat, Speaker, Turn
 from usergym.users.persona import Persona
 from usergym.users.phrases import CALENDAR_KINDS, Wording, read_constraint
 from usergym.users.scripted import replies_in
-from usergym.users.style import Style
+from usergym.users.wording import Style
 
 
 class Step(Record, frozen=True):

@@ -33,7 +33,7 @@ class Occupation(Record, frozen=True):
 
 
 class Manner(Record, frozen=True):
-    """A communication style: how it is described, and its place on the axes of `users.style`."""
+    """A communication style: how it is described, and its place on the axes of `users.wording`."""
 
     name: str
     description: str

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from usergym.types import Record, stable_hash
 from usergym.users.persona import Persona, article, trade
 from usergym.users.persona_tables import spoken
-from usergym.users.style import Style, punctuated, without_contractions
+from usergym.users.wording import Style, punctuated, without_contractions
 
 ConstraintKind = Literal["before", "after", "between", "at"]
 CALENDAR_KINDS: dict[str, tuple[str, ...]] = {

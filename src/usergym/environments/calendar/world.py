@@ -23,7 +23,7 @@ from usergym.users.base import Participant
 from usergym.users.persona import Persona, events
 from usergym.users.prompted import PromptedParticipant
 from usergym.users.scripted import ScriptedParticipant
-from usergym.users.style import style
+from usergym.users.wording import style
 
 SMALL_TALK = "continue_conversation"
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from usergym.users.persona import Persona, persona
 from usergym.users.persona_tables import people
-from usergym.users.style import punctuated, style, without_contractions
+from usergym.users.wording import punctuated, style, without_contractions
 
 
 def test_a_style_is_drawn_from_the_persona_and_the_seed_alone() -> None:
