@@ -63,7 +63,12 @@ class Setting:
 SETTINGS = {
     "intention": Setting("intention:actions=native", replies=8, max_tokens=12),
     "travel": Setting(
-        "benchmarks.travel_asking:actions=native,level=33", replies=6, max_tokens=16, sft_steps=200, steps=60
+        "benchmarks.travel_asking:actions=native,level=44",
+        replies=8,
+        max_tokens=16,
+        taught=2000,
+        sft_steps=250,
+        steps=60,
     ),
 }
 QUICK = {"taught": 40, "sft_steps": 10, "steps": 2, "tasks": 6}

@@ -70,7 +70,7 @@ def main(
         *("--save-every", 1, "--keep", 1, "--seed", SEED),
     )
     evaluate("grpo", f"checkpoint/{out / 'grpo' / 'model'}", out, tasks)
-    rewards = {stage: read(out / stage) for stage in STAGES}
+    rewards = {stage: read(out / f"{stage}-test") for stage in STAGES}
     found = {CALLED[stage]: told(mean_interval(each)) for stage, each in rewards.items()}
     found["SFT less untrained, paired"] = told(paired_difference(rewards["before"], rewards["sft"]))
     found["GRPO less SFT, paired"] = told(paired_difference(rewards["sft"], rewards["grpo"]))
@@ -88,7 +88,19 @@ def main(
 
 def evaluate(stage: str, model: str, out: Path, tasks: int) -> None:
     call(
-        *("rollout", "--env", SPEC, "--model", model, "--split", "test", "--limit", tasks, "--out", out / stage),
+        *(
+            "rollout",
+            "--env",
+            SPEC,
+            "--model",
+            model,
+            "--split",
+            "test",
+            "--limit",
+            tasks,
+            "--out",
+            out / f"{stage}-test",
+        ),
         *("--max-replies", REPLIES, "--temperature", 1, "--max-tokens", MAX_TOKENS, "--concurrency", 24),
     )
 

@@ -28,7 +28,10 @@ RUN = (
     "intention",
     "models",
     "persuasion",
+    "prepare",
     "search",
+    "style",
+    "styles",
     "turtle",
     "travel",
     "workplace",
@@ -36,7 +39,8 @@ RUN = (
 """Documents whose commands are run, each in a folder of its own that holds the examples."""
 SUB_VERBS = (
     *("serve user", "serve mcp", "eval compare", "envs new", "envs check", "envs merge"),
-    *("credit explain", "train sft", "train cold-start", "train grpo"),
+    *("credit explain", "train sft", "train cold-start", "train grpo", "train sdpo", "eval style"),
+    *("prepare tldr", "prepare helpsteer", "prepare wildfeedback", "prepare wildchat", "prepare log"),
 )
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 MOCK = "http://127.0.0.1:8000/v1"

@@ -332,3 +332,12 @@ def test_a_timeout_of_the_task_source_is_passed_on(tmp_path: Path) -> None:
 
     with pytest.raises(TimeoutError, match="did not answer"):
         gather(tmp_path, source(), Cast(seat_oracle))  # type: ignore[arg-type]
+
+
+def test_a_training_run_is_not_written_over_not_even_by_starting_over(tmp_path: Path) -> None:
+    made = b'{"identity": {"grpo": {}}, "starts": []}'
+    (tmp_path / "config.json").write_bytes(made)
+    for fresh in (False, True):
+        with pytest.raises(RunRefused, match="training run"):
+            Store.open(tmp_path, {"model": "x"}, fresh=fresh)
+    assert (tmp_path / "config.json").read_bytes() == made

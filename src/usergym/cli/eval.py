@@ -34,6 +34,7 @@ from usergym.types import Sampling, Task, stable_hash
 
 eval = App(name="eval", help="Evaluate models over several environments; `usergym eval compare` compares two runs.")
 eval.command("usergym.cli.eval_compare:eval_compare", name="compare", help="Compare two runs, task by task.")
+eval.command("usergym.cli.eval_style:eval_style", name="style", help="Compare models or checkpoints by a user's taste.")
 
 
 LONGEST_NAME = 60

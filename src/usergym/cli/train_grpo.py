@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.table import Table
 
+from usergym.cli.casting import CastOptions
 from usergym.cli.errors import told_in_one_line
-from usergym.cli.models import Models, resolved
-from usergym.cli.options import Json, ReachOptions, above_zero, at_least, run_folder
+from usergym.cli.models import Models
+from usergym.cli.options import Json, ReachOptions, run_folder
 from usergym.cli.running import console, how_to_resume
 from usergym.cli.tables import console as tables
 from usergym.cli.tables import print_json
@@ -22,19 +23,15 @@ from usergym.data.tasks import read_tasks
 from usergym.environments.base import Environment, load
 from usergym.evaluation.suite import Entry, entries
 from usergym.models.base import StopRun
-from usergym.models.sampled import SampledModel
-from usergym.rollouts.engine import Cast, Limits
+from usergym.rollouts.engine import Cast
 from usergym.training.courses import Course
 from usergym.training.frozen import Frozen
 from usergym.training.grpo_config import GrpoConfig
 from usergym.training.record import is_main
-from usergym.types import Sampling, Task
+from usergym.types import Task
 
 if TYPE_CHECKING:
     from usergym.training.grpo import Trained
-
-FROZEN = "frozen"
-"""As a model's name: the policy as it was when training began."""
 
 
 @told_in_one_line
@@ -44,12 +41,7 @@ def grpo(
     weights: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True, show_default=False)] = (),
     tasks: Path | None = None,
     validation_tasks: Path | None = None,
-    user_model: str | None = None,
-    user_temperature: float | None = None,
-    judge_model: str | None = None,
-    agent_model: str | None = None,
-    max_replies: int | None = None,
-    max_seconds: float | None = None,
+    seats: Annotated[CastOptions, Parameter(name="*", group="Who plays")] = CastOptions(),
     config: Annotated[GrpoConfig, Parameter(name="*", group="Training")],
     models: Annotated[ReachOptions, Parameter(name="*", group="Models")] = ReachOptions(),
     resume: Annotated[bool, Parameter(negative="--fresh")] = True,
@@ -80,19 +72,6 @@ def grpo(
         Train on these tasks or rows (JSONL, JSON, parquet) instead of the environment's own; for one environment.
     validation_tasks
         Validate on these, whose groups must not be in --tasks.
-    user_model
-        Model that plays the user: PROVIDER/MODEL, http://HOST:PORT/v1/MODEL, local/smollm2, or frozen: the policy as
-        it was at the start. Default: each environment's rule-based user.
-    user_temperature
-        Of the model that plays the user; the server's default unless given.
-    judge_model
-        Model that judges, in environments that ask one; likewise.
-    agent_model
-        With --speaker user, who plays the agent: a model as above, oracle or idle.
-    max_replies
-        End a conversation after so many replies of the agent. Default: what each environment says.
-    max_seconds
-        Wall clock of one conversation; over it is a failure, left out, not a zero.
     resume
         Go on where the run stopped, or start over.
     dry_run
@@ -100,25 +79,11 @@ def grpo(
     json
         Print one JSON object at the end.
     """
-    at_least(1, max_replies=max_replies)
-    at_least(0, user_temperature=user_temperature)
-    above_zero(max_seconds=max_seconds)
     config = replace(config, out=run_folder(str(config.out), "grpo"))
-    courses = _courses(entries(envs), _numbers(weights), tasks, validation_tasks, config)
+    courses = courses_of(entries(envs), numbers(weights), tasks, validation_tasks, config)
     connected = Models(models)
     frozen = Frozen(config.model, config.chat_template, config.max_tokens)
-    user, judge = (
-        None if name is None else frozen if name == FROZEN else connected.connect(name)
-        for name in (user_model, judge_model)
-    )
-    if user and user_temperature is not None:
-        user = SampledModel(user, Sampling(user_temperature))
-    cast = Cast(
-        connected.agent(agent_model) if agent_model else None,
-        user,
-        services={"judge": judge} if judge else {},
-        limits=Limits(max_replies, seconds=max_seconds),
-    )
+    cast = seats.cast(connected, frozen)
     if dry_run:
         show_plan(config, courses, cast, json)
         return None
@@ -127,15 +92,7 @@ def grpo(
     check(config, courses, cast)
     from usergym.training.grpo import train
 
-    told = {
-        "user_model": _told(user_model, models),
-        "user_temperature": user_temperature,
-        "judge_model": _told(judge_model, models),
-        "agent_model": _told(agent_model, models),
-        "max_replies": max_replies,
-        "tasks": tasks,
-        "validation_tasks": validation_tasks,
-    }
+    told = {**seats.told(models), "tasks": tasks, "validation_tasks": validation_tasks}
     try:
         trained = train(
             config,
@@ -144,10 +101,10 @@ def grpo(
             [frozen, *connected.all],
             identity={key: value for key, value in told.items() if value is not None},
             resume=resume,
-            say=_say,
+            say=say,
         )
     except KeyboardInterrupt:
-        _say(f"\ninterrupted. {where_it_goes_on(config.out)}")
+        say(f"\ninterrupted. {where_it_goes_on(config.out)}")
         sys.exit(130)
     except StopRun as error:
         advice = "" if "again" in str(error) else f"\nCheckpoints are in {config.out}. {how_to_resume()}"
@@ -157,7 +114,7 @@ def grpo(
     return 0 if trained.model else 3
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     if is_main():
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -172,10 +129,10 @@ def show_trained(trained: "Trained", json: bool) -> None:
             soft_wrap=True,
         )
     else:
-        _say(f"stopped after step {trained.steps:,}: {trained.stopped}. {how_to_resume()}")
+        say(f"stopped after step {trained.steps:,}: {trained.stopped}. {how_to_resume()}")
 
 
-def _numbers(weights: Sequence[str]) -> tuple[float, ...]:
+def numbers(weights: Sequence[str]) -> tuple[float, ...]:
     parts = [part for text in weights for part in text.split(",") if part.strip()]
     try:
         return tuple(map(float, parts))
@@ -183,7 +140,7 @@ def _numbers(weights: Sequence[str]) -> tuple[float, ...]:
         raise ValueError(f"--weights {' '.join(weights)}: expected numbers, one for each environment") from None
 
 
-def _courses(
+def courses_of(
     wanted: list[Entry], weights: tuple[float, ...], tasks: Path | None, held_out: Path | None, config: GrpoConfig
 ) -> list[Course]:
     if any(not 0 < weight < float("inf") for weight in weights):
@@ -207,18 +164,22 @@ def _tasks(environment: Environment, file: Path | None, split: str, seed: int) -
     return read_tasks(file, environment) if file else environment.tasks(split, seed)
 
 
-def _told(name: str | None, models: ReachOptions) -> object:
-    return {"name": FROZEN} if name == FROZEN else resolved(name, models)
-
-
-def show_plan(config: GrpoConfig, courses: Sequence[Course], cast: Cast, json: bool) -> None:
-    """The settings in full, what a step is made of, and the estimate of memory."""
+def show_plan(
+    config: GrpoConfig,
+    courses: Sequence[Course],
+    cast: Cast,
+    json: bool,
+    way: str = "GRPO",
+    held_out: Sequence[Course] = (),
+) -> None:
+    """The settings in full, what a step is made of, and the estimate of memory. `held_out`: only validated on."""
     from usergym.training.grpo_checks import check, load, processes
     from usergym.training.memory import available, needed
 
-    found = check(config, courses, cast)
+    found = check(config, courses, cast, held_out)
     memory, free = needed(found.shape, load(config, found, courses, cast)) if found.shape else None, available()
-    envs = {course.name: {"weight": course.weight, "held_out": len(course.validation)} for course in courses}
+    shares = [*((course, course.weight) for course in courses), *((course, 0.0) for course in held_out)]
+    envs = {course.name: {"weight": weight, "held_out": len(course.validation)} for course, weight in shares}
     told = {
         "config": {**config.identity(), **config.settings()},
         "envs": envs,
@@ -231,10 +192,10 @@ def show_plan(config: GrpoConfig, courses: Sequence[Course], cast: Cast, json: b
     if json:
         print_json(told)
         return
-    table = Table("environment", "share", "held-out tasks", title=f"{config.model}: GRPO")
+    table = Table("environment", "share", "held-out tasks", title=f"{config.model}: {way}")
     total = sum(course.weight for course in courses)
-    for course in courses:
-        table.add_row(course.name, f"{course.weight / total:.0%}", f"{len(course.validation):,}")
+    for course, weight in shares:
+        table.add_row(course.name, f"{weight / total:.0%}", f"{len(course.validation):,}")
     tables.print(table)
     what = f"LoRA of rank {config.lora_r}" if config.lora else "all weights"
     size = f"{found.shape.parameters / 1e6:,.1f} M parameters; " if found.shape else ""

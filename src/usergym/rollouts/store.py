@@ -223,6 +223,7 @@ class Store:
         folder = Path(folder)
         lock = sole_writer(folder)
         try:
+            _refuse_training(folder)
             if fresh:
                 for path in (*_own_files(folder), folder / "config.json", folder / "metrics.json"):
                     path.unlink(missing_ok=True)
@@ -353,6 +354,16 @@ def _segment_number(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
+def _refuse_training(folder: Path) -> None:
+    """A training run's folder has trajectories and a config.json too, which are not ours to replace."""
+    try:
+        found = msgspec.json.decode((folder / "config.json").read_bytes(), type=_Config)
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError):
+        return
+    if found.starts is not None:
+        raise RunRefused(f"{folder} holds a training run; give another folder (--out, --output)")
+
+
 def _settle_config(folder: Path, identity: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     path = folder / "config.json"
     wanted = msgspec.json.decode(msgspec.json.encode(identity))
@@ -398,6 +409,8 @@ def _identity(path: Path) -> Any:
 
 class _Config(msgspec.Struct):
     identity: dict[str, Any]
+    starts: list[Any] | None = None
+    """Only training runs have it."""
 
 
 def _differences(found: Any, wanted: Any, at: str = "") -> list[str]:

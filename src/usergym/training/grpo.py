@@ -22,11 +22,14 @@ from usergym.training.grpo_config import GrpoConfig
 from usergym.training.memory import told_where_memory_ends
 from usergym.training.progress import follow
 from usergym.training.record import ADAPTER, Record, is_main, read_metrics
+from usergym.training.recorded import Recorded
 from usergym.training.stage import Stage
 from usergym.training.trl_seam import ConversationTrainer
-from usergym.types import Seat, Trajectory
+from usergym.types import Seat, Task, Trajectory
 
 TRAJECTORIES = "trajectories.jsonl"
+SIGNALS = "signals.jsonl"
+"""One line for each reply of an SDPO run."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +54,26 @@ def train(
     identity: Mapping[str, Any] = {},
     resume: bool = True,
     say: Callable[[str], None] = print,
+    made_by: Callable[..., ConversationTrainer] = ConversationTrainer,
+    held_out: Sequence[Course] = (),
 ) -> Trained:
     """Trains until the last step, or goes on where a run in `config.out` stopped. `models` (of the users and judges of
     `cast`) are closed at the end; `identity` says who they are, and must be the same on resume. Raises ValueError or
     LookupError, before any compute, for settings that cannot work; RunRefused where the folder holds another run;
-    StopRun where a model's key was refused or its budget is spent, with the last checkpoint to resume from."""
-    check(config, courses, cast)
+    StopRun where a model's key was refused or its budget is spent, with the last checkpoint to resume from. `made_by`
+    makes the trainer: another way to give credit. `held_out`: courses that are only validated on."""
+    check(config, courses, cast, held_out)
     told = {**identity, "grpo": config.identity(), "courses": [[course.name, course.weight] for course in courses]}
     record = Record.start(config.out, told, resume=resume, settings=config.settings())
-    services = [model for course in courses for model in course.environment.services.values()]
+    services = [model for course in (*courses, *held_out) for model in course.environment.services.values()]
     stage = Stage([*models, *services], config.patience)
     try:
         if resume and record.done:
             say(f"nothing was left to do: {record.model} is trained")
             return Trained(record.model, config.steps)
         latest = record.latest() if resume else None
-        trainer = _trainer(config, courses, cast, stage, record, _due(config, record, latest), say)
+        due = _due(config, record, latest)
+        trainer = _trainer(config, courses, held_out, cast, stage, record, due, say, made_by)
         return _finished(_run(trainer, config, record, latest, say), record, config)
     finally:
         stage.close()
@@ -110,11 +117,13 @@ def _run(
 def _trainer(
     config: GrpoConfig,
     courses: Sequence[Course],
+    held_out: Sequence[Course],
     cast: Cast,
     stage: Stage,
     record: Record,
     due: bool,
     say: Callable[[str], None],
+    made_by: Callable[..., ConversationTrainer],
 ) -> ConversationTrainer:
     in_half = half(config)
     model, tokenizer = checkpoints.load(
@@ -125,15 +134,18 @@ def _trainer(
     )
     context = config.context(getattr(model.config, "max_position_embeddings", None))
     if config.speaker == "assistant":
-        check_first_prompts(courses, Chat(tokenizer), context, config.max_tokens)
-    validated = config.eval_every > 0 and any(course.validation for course in courses)
+        played = [(course, next(iter(course.train()))) for course in courses if course.name != Recorded.name]
+        played += [(course, course.validation[0]) for course in held_out if course.validation]
+        check_first_prompts(played, Chat(tokenizer), context, config.max_tokens)
+    validation = [(course, task) for course in (*courses, *held_out) for task in course.validation]
+    validated = config.eval_every > 0 and bool(validation)
     with checkpoints.quiet():
-        trainer = ConversationTrainer(
+        trainer = made_by(
             model,
             _arguments(config, record, context, validated, due, in_half),
             tokenizer,
             schedule(courses, config.steps * config.prompts),
-            [(course, task) for course in courses for task in course.validation],
+            validation,
             stage,
             cast,
             config.credit,
@@ -151,14 +163,13 @@ def _trainer(
     return trainer
 
 
-def check_first_prompts(courses: Sequence[Course], chat: Chat, context: int, reply: int) -> None:
-    """ValueError where a conversation has no room for its first reply, by the first training task of each course."""
-    for course in courses:
-        task = next(iter(course.train()))
+def check_first_prompts(first: Sequence[tuple[Course, Task]], chat: Chat, context: int, reply: int) -> None:
+    """ValueError where a conversation has no room for its first reply, by the first task of each course."""
+    for course, task in first:
         world = course.environment.start(task)
-        first = begin(task, 0, 0)
-        first.seats, first.turns = {"assistant": Seat(world.system)}, list(task.opening)
-        length = len(chat.first(first.view("assistant"), world.tools("assistant")))
+        begun = begin(task, 0, 0)
+        begun.seats, begun.turns = {"assistant": Seat(world.system)}, list(task.opening)
+        length = len(chat.first(begun.view("assistant"), world.tools("assistant")))
         if length + reply > context:
             raise ValueError(
                 f"the first prompt of task {task.id} of {course.name} has {length:,} tokens and a reply may have "
@@ -175,10 +186,11 @@ def _arguments(
     config: GrpoConfig, record: Record, context: int, validated: bool, due: bool, in_half: bool
 ) -> GRPOConfig:
     every = config.save_every or config.eval_every or 10
-    return GRPOConfig(
+    arguments = GRPOConfig(
         output_dir=str(record.checkpoints),
         max_steps=config.steps * config.updates,
-        num_generations=config.group,
+        # Which must be two or more, though nothing but its own advantages needs them.
+        num_generations=config.group if config.group > 1 else config.conversations,
         num_generations_eval=1,
         generation_batch_size=config.conversations,
         per_device_train_batch_size=config.per_pass(processes()),
@@ -221,10 +233,12 @@ def _arguments(
         log_level="error",
         log_level_replica="error",
         report_to=trackers.report_to(config.track, config.project, record.folder),
-        run_name=record.folder.name,
+        run_name=os.environ.get("WANDB_NAME") or record.folder.name,
         project=config.project,
         seed=config.seed,
     )
+    arguments.num_generations = config.group
+    return arguments
 
 
 def _lora(config: GrpoConfig) -> LoraConfig | None:
@@ -235,23 +249,23 @@ def _lora(config: GrpoConfig) -> LoraConfig | None:
 
 def _keeper(record: Record) -> Callable[[int, Sequence[Trajectory]], None]:
     """Appends the conversations of every step to the run, each process to a file of its own."""
-    path = record.folder / _trajectories()
 
     def keep(step: int, played: Sequence[Trajectory]) -> None:
-        with path.open("ab") as file:
-            file.write(b"".join(msgspec.json.encode(each) + b"\n" for each in played))
+        append(record.folder, TRAJECTORIES, played)
 
     return keep
 
 
-def _trajectories() -> str:
+def append(folder: Path, name: str, lines: Sequence[object]) -> None:
+    """Each process to a file of its own."""
     rank = os.environ.get("RANK", "0")
-    return TRAJECTORIES if rank == "0" else TRAJECTORIES.replace(".", f"-{rank}.")
+    with (folder / (name if rank == "0" else name.replace(".", f"-{rank}."))).open("ab") as file:
+        file.write(b"".join(msgspec.json.encode(each) + b"\n" for each in lines))
 
 
 def _forget(folder: Path, sample: int) -> None:
     """Drops the conversations from `sample` on, which will be played again, and a line that was not written whole."""
-    for path in folder.glob(TRAJECTORIES.replace(".", "*.")):
+    for path in (each for name in (TRAJECTORIES, SIGNALS) for each in folder.glob(name.replace(".", "*."))):
         draft = path.with_suffix(".tmp")
         with path.open("rb") as lines, draft.open("wb") as file:
             file.writelines(line for line in lines if _sample(line) < sample)

@@ -10,6 +10,7 @@ from usergym.training.checkpoints import Checkpoint
 from usergym.training.courses import Course
 from usergym.training.grpo_config import GrpoConfig
 from usergym.training.memory import Load, check_memory, shards
+from usergym.training.recorded import Recorded
 
 NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
@@ -19,10 +20,12 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def check(config: GrpoConfig, given: Sequence[Course], cast: Cast) -> Checkpoint:
-    """What the model's name leads to. ValueError or LookupError for settings that cannot work."""
+def check(config: GrpoConfig, given: Sequence[Course], cast: Cast, held_out: Sequence[Course] = ()) -> Checkpoint:
+    """What the model's name leads to. ValueError or LookupError for settings that cannot work. `held_out`: courses that
+    are only validated on."""
     config.accumulation(processes())
-    if config.speaker == "user" and cast.agent is None:
+    played = any(course.name != Recorded.name for course in (*given, *held_out))
+    if config.speaker == "user" and cast.agent is None and played:
         raise ValueError("--speaker user trains the user, and nobody plays the agent; give --agent-model")
     courses.check(given)
     trackers.check(config.track)

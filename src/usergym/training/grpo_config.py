@@ -119,10 +119,7 @@ class GrpoConfig:
         self._check_ranges()
         if self.speaker == "judge":
             raise ValueError("--speaker judge: judges are not trained; give assistant or user")
-        if self.group < 2:
-            raise ValueError(
-                f"--group is {self.group}; a conversation is judged by the others of its task, so give 2 or more"
-            )
+        self._check_group()
         if self.save_every is not None and self.save_every % max(1, self.eval_every):
             raise ValueError(
                 f"--save-every is {self.save_every}, --eval-every {self.eval_every}; give a multiple, so that what is "
@@ -130,6 +127,12 @@ class GrpoConfig:
             )
         parts = tuple(part.strip() for each in self.track for part in each.split(","))
         object.__setattr__(self, "track", parts)
+
+    def _check_group(self) -> None:
+        if self.group < 2:
+            raise ValueError(
+                f"--group is {self.group}; a conversation is judged by the others of its task, so give 2 or more"
+            )
 
     def _check_ranges(self) -> None:
         counts = ("steps", "prompts", "micro_batch", "updates", "max_tokens", "max_length", "keep", "save_every")

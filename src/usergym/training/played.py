@@ -87,14 +87,17 @@ def _lost(trajectory: Trajectory, spoke: bool) -> tuple[str, str]:
     return "unscored", f"reward {missing!r} was not given" if missing else "no reward that counts"
 
 
-def member_of(trajectory: Trajectory, speaker: Speaker, filler: int) -> Member:
-    """`filler`: an id that stands, masked, for a conversation of which there is nothing to learn. Raises `Rewritten`
-    for a conversation that is more than one row."""
+def lost_member(filler: int, env: str, kind: str, why: str) -> Member:
+    return Member([filler], [filler], [0], [0.0], Earned(None, [], 1), kind, why, env)
+
+
+def member_of(trajectory: Trajectory, speaker: Speaker, filler: int, scored: bool = True) -> Member:
+    """`filler`: an id that stands, masked, for a conversation of which there is nothing to learn; with `scored`, one
+    without rewards is such. Raises `Rewritten` for a conversation that is more than one row."""
     env = trajectory.task.env
     turns, rewards = turn_rewards(trajectory, speaker)
-    if trajectory.error or rewards is None:
-        kind, why = _lost(trajectory, bool(turns))
-        return Member([filler], [filler], [0], [0.0], Earned(None, [], 1), kind, why, env)
+    if trajectory.error or not turns or (scored and rewards is None):
+        return lost_member(filler, env, *_lost(trajectory, bool(turns)))
     row = only_row(trajectory, speaker)
     assert [span.turn for span in row.spans] == turns
     start = row.spans[0].start

@@ -135,10 +135,9 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         # The place among all the conversations of the run: samples of one task differ, and those of two batches.
         first = (batch * count + self.accelerator.process_index) * size
         starts = [(*self.tasks[row["place"]], first + place) for place, row in enumerate(self._batch)]
-        conversations = self._conversations(starts, self.num_generations)
+        conversations = self._lived(starts)
         self.keep(batch, conversations)
-        members = [member_of(each, self.speaker, self._tokenizer.pad_token_id) for each in conversations]
-        self._members = members
+        self._members = members = [self._member(each) for each in conversations]
         self._say_what_was_lost()
         return {
             "prompt_ids": [member.prompt for member in members],
@@ -150,6 +149,13 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
             "earned": [member.reward for member in members],
             "env": [member.env for member in members],
         }
+
+    def _lived(self, starts: Sequence[tuple[Course, Task, int]]) -> list[Trajectory]:
+        """The conversations of one batch, which are learned from."""
+        return self._conversations(starts, self.num_generations)
+
+    def _member(self, trajectory: Trajectory) -> Member:
+        return member_of(trajectory, self.speaker, self._tokenizer.pad_token_id)
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"

@@ -27,14 +27,21 @@ def read(row: Mapping[str, Any]) -> list[Trajectory]:
     own = "x" in row
     context, reply, after = ("x", "y", "o") if own else ("prompt", "completion", "user_response")
     x = chat_messages(row, context) if own else _logged(row, context)
-    for field in (reply, after):
-        if not isinstance(row.get(field), str):
-            raise RowError(field, "a text", row.get(field, ...))
-    messages = [*x, Message("assistant", row[reply]), Message("user", row[after])]
+    y, o = _text(row, reply), _text(row, after)
+    messages = [*x, Message("assistant", y), Message("user", o)]
     meta = row.get("meta") or {}
     data = {**extras(row, context, reply, after, "meta"), **(dropped_nulls(meta) if isinstance(meta, Mapping) else {})}
     _, opening = turns_of(x, context)
     return [trajectory_of(messages, "interactions", context, data, opening=len(opening))]
+
+
+def _text(row: Mapping[str, Any], field: str) -> str:
+    """A text, or a message of a log that holds one."""
+    value = row.get(field, ...)
+    text = value.get("value") if isinstance(value, Mapping) else value
+    if not isinstance(text, str):
+        raise RowError(field, "a text, or a message with a value", value)
+    return text
 
 
 def _logged(row: Mapping[str, Any], field: str) -> list[Message]:

@@ -1,0 +1,242 @@
+"""Does a model learn from how its user reacts? A tiny model is taught to speak, and to read in hindsight
+(small_talk.py); then `usergym train sdpo` has it play against users whose reactions come from exact rules. Every stage
+is skipped where its output is complete, so the same command goes on where it stopped.
+
+    python benchmarks/learning_sdpo.py --out runs/learning_sdpo --results docs/results
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cyclopts
+import msgspec
+import small_talk
+from learning import call, interval, read, told
+
+from usergym.evaluation.statistics import mean_interval, paired_difference
+from usergym.types import Trajectory
+from usergym.users.styles.rules import score
+from usergym.users.styles.spec import get
+
+STEPS, TASKS = 40, 200
+ALONE, GROUPED = ("--prompts", 64, "--group", 1), ("--prompts", 16, "--group", 4)
+MAIN = "no_lists"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One run of every seed."""
+
+    name: str
+    style: str = MAIN
+    env: str = ""
+    flags: tuple[object, ...] = ()
+    batch: tuple[object, ...] = ALONE
+    steps: int = STEPS
+    measured: tuple[str, ...] = (MAIN,)
+
+
+WAYS = (
+    Way("default"),
+    Way("another style", "exclamation", measured=("exclamation",)),
+    Way("two styles at once", "no_emojis+no_filler_followup", measured=("no_emojis", "no_filler_followup")),
+    Way("unrelated reactions", env=",reactions=unrelated"),
+    Way("flip", "no_lists>more_lists", f",every={STEPS * 64}", steps=2 * STEPS, measured=("no_lists", "more_lists")),
+    Way("teacher EMA", flags=("--teacher", "ema")),
+    Way("teacher base", flags=("--teacher", "base")),
+    Way("grouped", batch=GROUPED),
+    Way("cross-fitted", flags=("--cross-fit",), batch=GROUPED),
+    Way("contrast, unrelated", flags=("--control", "unrelated")),
+    Way("contrast, empty", flags=("--control", "empty")),
+    Way("contrast, shuffled", flags=("--control", "shuffled")),
+    Way("centred per reply (published)", flags=("--sdpo", "legacy-online")),
+    Way("centred over the batch", flags=("--centring", "batch")),
+    Way("centred over siblings", flags=("--centring", "sibling"), batch=GROUPED),
+    Way("top 20 tokens", flags=("--estimator", "topk")),
+)
+
+
+def main(
+    *,
+    out: Path = Path("runs/learning_sdpo"),
+    results: Path | None = None,
+    seeds: int = 3,
+    only: int | None = None,
+    ways: tuple[str, ...] = (),
+    steps: int = 0,
+) -> None:
+    """Teaches, trains and measures.
+
+    Parameters
+    ----------
+    out
+        Where runs are kept.
+    results
+        Folder for learning_sdpo.md, .json and .png; nothing is written unless given.
+    seeds
+        How many, from 0.
+    only
+        This seed alone, and no results: for several at once.
+    ways
+        These alone; all unless given.
+    steps
+        Of each run, in place of those of the experiment: a smoke run.
+    """
+    chosen = [way for way in WAYS if not ways or way.name in ways]
+    for seed in range(seeds) if only is None else (only,):
+        model = taught(out / f"seed{seed}", seed)
+        for style in sorted({each for way in chosen for each in way.measured}):
+            evaluate(model, style, out / f"seed{seed}" / f"taught-{style}", out)
+        for way in chosen:
+            train(way, model, out, seed, steps or way.steps)
+    if only is not None:
+        return
+    found = [measured(way, out, seeds) for way in chosen]
+    print(table(found))
+    if results:
+        write(found, chosen, out, seeds, results)
+
+
+def taught(folder: Path, seed: int) -> Path:
+    """A model that speaks in every manner, and knows what a reaction asks for."""
+    from usergym.training import tiny
+
+    data = small_talk.write(folder.parent)[0]
+    untrained = folder / "untrained"
+    if not (untrained / "config.json").exists():
+        texts = [m["content"] for line in data.read_text().splitlines() for m in json.loads(line)["messages"]]
+        tiny.make(untrained, texts, vocabulary=1500, hidden=160, layers=4, heads=5, context=512, seed=seed)
+    call(
+        *("train", "sft", data, "--model", untrained, "--out", folder / "taught", "--epochs", 4, "--batch", 64),
+        *("--micro-batch", 64, "--learning-rate", 2e-3, "--seed", seed),
+    )
+    return folder / "taught" / "model"
+
+
+def environment(style: str, out: Path, more: str = "") -> str:
+    return f"style:style={style},prompts={out / 'prompts.jsonl'},held_out=0.2{more}"
+
+
+def train(way: Way, model: Path, out: Path, seed: int, steps: int) -> None:
+    call(
+        *("train", "sdpo", "--envs", environment(way.style, out, way.env), "--model", model),
+        *("--out", run(way, out, seed), "--steps", steps, *way.batch, "--micro-batch", 64, "--max-tokens", 64),
+        *("--learning-rate", 3e-4, "--warmup", 2, "--validation", 0, "--eval-every", 0, "--save-every", 20),
+        *("--keep", 1, "--seed", seed, *way.flags),
+    )
+    for style in way.measured:
+        evaluate(run(way, out, seed) / "model", style, run(way, out, seed) / f"test-{style}", out)
+
+
+def run(way: Way, out: Path, seed: int) -> Path:
+    return out / f"seed{seed}" / "".join(each if each.isalnum() else "-" for each in way.name)
+
+
+def evaluate(model: Path, style: str, folder: Path, out: Path) -> None:
+    call(
+        *("rollout", "--env", environment(style, out), "--model", f"checkpoint/{model}", "--split", "test"),
+        *("--limit", TASKS, "--temperature", 1, "--max-tokens", 64, "--out", folder),
+    )
+
+
+def measured(way: Way, out: Path, seeds: int) -> dict[str, Any]:
+    """Held-out score under every style before and after, and the difference by request."""
+    rows = {}
+    for style in way.measured:
+        before = pooled([read(out / f"seed{seed}" / f"taught-{style}") for seed in range(seeds)])
+        each = [read(run(way, out, seed) / f"test-{style}") for seed in range(seeds)]
+        after = pooled(each)
+        rows[style] = {
+            "before": told(mean_interval(before)),
+            "after": told(mean_interval(after)),
+            "gain": told(paired_difference(before, after)),
+            "seeds": [told(mean_interval(one))["mean"] for one in each],
+        }
+    return {"way": way.name, "style": way.style, "styles": rows}
+
+
+def pooled(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
+    made: defaultdict[str, list[float]] = defaultdict(list)
+    for each in seeds:
+        for task, values in each.items():
+            made[task] += values
+    return made
+
+
+def table(found: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        "| run | user's style | measured | before | after | gain, paired | 95 % interval | after, by seed |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for way in found:
+        for style, row in way["styles"].items():
+            by_seed = ", ".join(f"{each:.3f}" for each in row["seeds"])
+            lines.append(
+                f"| {way['way']} | {way['style']} | {style} | {row['before']['mean']:.3f} | {row['after']['mean']:.3f} "
+                f"| {row['gain']['mean']:+.3f} | {interval(row['gain'])} | {by_seed} |"
+            )
+    return "\n".join(lines)
+
+
+def scores(folder: Path, style: str, batch: int = 64) -> Iterator[tuple[int, float]]:
+    """Step and score of every training reply: the policy's own, at that step."""
+    styles = (get(style),)
+    for line in (folder / "trajectories.jsonl").read_bytes().splitlines():
+        trajectory = msgspec.json.decode(line, type=Trajectory)
+        said = [turn.message.content for turn in trajectory.turns if turn.speaker == "assistant"]
+        if trajectory.error is None and said:
+            value = score(styles, said[-1])
+            assert value is not None
+            yield trajectory.sample // batch + 1, value
+
+
+def write(found: Sequence[Mapping[str, Any]], ways: Sequence[Way], out: Path, seeds: int, results: Path) -> None:
+    results.mkdir(parents=True, exist_ok=True)
+    (results / "learning_sdpo.json").write_text(json.dumps(found, indent=1) + "\n")
+    draw(ways, out, seeds, results / "learning_sdpo.png")
+    text = (Path(__file__).parent / "learning_sdpo.md.in").read_text()
+    (results / "learning_sdpo.md").write_text(text.replace("{table}", table(found)))
+
+
+def draw(ways: Sequence[Way], out: Path, seeds: int, path: Path) -> None:
+    """Score of training replies by step, of every run: the mean of the seeds, with a band of 1.96 standard errors over
+    replies."""
+    import altair
+    import vl_convert
+
+    rows = []
+    for way in ways:
+        for style in way.measured:
+            by_step: defaultdict[int, list[float]] = defaultdict(list)
+            for seed in range(seeds):
+                for step, value in scores(run(way, out, seed), style):
+                    by_step[step].append(value)
+            for step in by_step:
+                near = [value for other in range(step - 2, step + 3) for value in by_step.get(other, ())]
+                mean = sum(near) / len(near)
+                error = 1.96 * (sum((value - mean) ** 2 for value in near) / len(near) / len(near)) ** 0.5
+                rows.append(
+                    {
+                        "run": way.name,
+                        "scored": style,
+                        "step": step,
+                        "mean": mean,
+                        "low": mean - error,
+                        "high": mean + error,
+                    }
+                )
+    base = altair.Chart(altair.Data(values=rows)).encode(x=altair.X("step:Q", title="step"), color="scored:N")
+    band = base.mark_area(opacity=0.25).encode(
+        y=altair.Y("low:Q", title="score", scale=altair.Scale(domain=[0, 1])), y2="high:Q"
+    )
+    line = base.mark_line().encode(y="mean:Q")
+    chart = (band + line).properties(width=190, height=130).facet(altair.Facet("run:N", title=None), columns=4)
+    path.write_bytes(vl_convert.vegalite_to_png(chart.properties(background="white").to_dict(), scale=1.5))
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)

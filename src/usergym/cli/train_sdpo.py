@@ -1,0 +1,159 @@
+"""`usergym train sdpo`: learning from how users react, online or from recorded conversations."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from usergym.cli.casting import CastOptions
+from usergym.cli.errors import told_in_one_line
+from usergym.cli.models import Models
+from usergym.cli.options import Json, ReachOptions, above_zero, run_folder
+from usergym.cli.running import how_to_resume
+from usergym.cli.tables import show_skipped
+from usergym.cli.train_grpo import courses_of, numbers, say, show_plan, show_trained
+from usergym.cli.train_sft import where_it_goes_on
+from usergym.data.convert import read_conversations
+from usergym.data.rows import Skipped
+from usergym.evaluation.suite import entries
+from usergym.models.base import StopRun
+from usergym.rollouts.engine import Cast
+from usergym.training.courses import Course
+from usergym.training.frozen import Frozen
+from usergym.training.record import is_main
+from usergym.training.recorded import Prepared, course_of
+from usergym.training.sdpo_config import SdpoConfig
+
+
+@told_in_one_line
+def sdpo(
+    *data: Path,
+    envs: Annotated[tuple[str, ...], Parameter(name=["--envs", "--env"], negative="", consume_multiple=True)] = (),
+    weights: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True, show_default=False)] = (),
+    tasks: Path | None = None,
+    validation_tasks: Path | None = None,
+    epochs: float = 1.0,
+    skip_bad: Annotated[bool, Parameter(negative="")] = False,
+    seats: Annotated[CastOptions, Parameter(name="*", group="Who plays")] = CastOptions(),
+    config: Annotated[SdpoConfig, Parameter(name="*", group="Training")],
+    models: Annotated[ReachOptions, Parameter(name="*", group="Models")] = ReachOptions(),
+    resume: Annotated[bool, Parameter(negative="--fresh")] = True,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> int | None:
+    """Train a model on how users take its replies: each token's signal is what knowing the reaction adds to its
+    log-probability, log p(y|x,o) - log p(y|x).
+
+    Online, in any environment whose user answers: o is the user's next message, after every reply of a conversation.
+    Offline, on files of conversations or tuples (x, y, o): o is what was said next. The run's folder is that of
+    `usergym train grpo`, and signals.jsonl says for each reply which reaction it was judged by, in which template, and
+    what that came to. The same command goes on from the last checkpoint.
+
+    Examples:
+
+        usergym train sdpo --envs style:style=no_lists --model local/smollm2 --lora --out no-lists
+        usergym train sdpo --envs style:style=concise_casual_beginner --user-model anthropic/claude-haiku-4-5 \\
+            --model Qwen/Qwen3-8B --validation 64
+        usergym train sdpo tuples.jsonl --sdpo legacy-offline --model Qwen/Qwen3-4B --epochs 2
+        usergym train sdpo --envs intention,travel --model runs/cold/model --group 4 --centring sibling
+
+    Parameters
+    ----------
+    data
+        Files of conversations or of tuples (x, y, o), in any format that `usergym convert` reads, or run folders; none:
+        the policy plays in --envs.
+    envs
+        Environments with options, divided by spaces or commas. With data they are validated on, and not trained in.
+    weights
+        The share of tasks of each environment, in their order; equal unless given.
+    tasks
+        Train on these tasks or rows instead of the environment's own; for one environment.
+    validation_tasks
+        Validate on these, whose groups must not be in --tasks.
+    epochs
+        With data and without --steps: how often all of it is gone through.
+    skip_bad
+        Leave out rows that cannot be read, count and list them; otherwise the first one ends the run.
+    resume
+        Go on where the run stopped, or start over.
+    dry_run
+        Print the settings as they were understood, check all that can be checked, and stop before any compute.
+    json
+        Print one JSON object at the end.
+    """
+    above_zero(epochs=epochs)
+    if not data and not envs:
+        raise ValueError(
+            "neither data nor --envs given; give files of conversations, or where the policy shall play: "
+            "usergym train sdpo --envs style:style=no_lists --model local/smollm2"
+        )
+    config = replace(config, out=run_folder(str(config.out), "sdpo"))
+    courses = courses_of(entries(envs), numbers(weights), tasks, validation_tasks, config) if envs else []
+    connected = Models(models)
+    frozen = Frozen(config.model, config.chat_template, config.max_tokens)
+    cast = seats.cast(connected, frozen)
+    told = {**seats.told(models), "tasks": tasks, "validation_tasks": validation_tasks}
+    told["data"] = [str(path) for path in data] or None
+    ready = None
+    if data:
+        _refuse_what_is_for_playing(config, tasks, weights)
+        ready = _ready(config, data, skip_bad, json)
+    config = config.counted(len(ready.conversations) if ready else None, epochs)
+    trained_on, held_out = ([course_of(ready)], courses) if ready else (courses, [])
+    _check(config, trained_on, held_out, cast)
+    if dry_run:
+        show_plan(config, trained_on, cast, json, "SDPO", held_out)
+        return None
+    from usergym.training.sdpo_run import offline, online
+
+    identity = {key: value for key, value in told.items() if value is not None}
+    all_models = [frozen, *connected.all]
+    try:
+        if ready:
+            trained = offline(config, ready, courses, cast, all_models, identity=identity, resume=resume, say=say)
+        else:
+            trained = online(config, courses, cast, all_models, identity=identity, resume=resume, say=say)
+    except KeyboardInterrupt:
+        say(f"\ninterrupted. {where_it_goes_on(config.out)}")
+        sys.exit(130)
+    except StopRun as error:
+        advice = "" if "again" in str(error) else f"\nCheckpoints are in {config.out}. {how_to_resume()}"
+        raise StopRun(f"{error}{advice}") from None
+    if is_main():
+        show_trained(trained, json)
+    return 0 if trained.model else 3
+
+
+def _refuse_what_is_for_playing(config: SdpoConfig, tasks: Path | None, weights: Sequence[str]) -> None:
+    if config.group > 1:
+        raise ValueError(f"--group is {config.group}; a recorded reply has no siblings, so leave it out")
+    if tasks or weights:
+        name = f"--tasks {tasks}" if tasks else f"--weights {' '.join(weights)}"
+        raise ValueError(
+            f"{name} says what is played in training, and with files of conversations nothing is; leave it out"
+        )
+
+
+def _check(config: SdpoConfig, courses: Sequence[Course], held_out: Sequence[Course], cast: Cast) -> None:
+    from usergym.training import grpo_checks, sdpo_checks
+
+    sdpo_checks.check(config)
+    grpo_checks.check(config, courses, cast, held_out)
+
+
+def _ready(config: SdpoConfig, data: Sequence[Path], skip_bad: bool, json: bool) -> Prepared:
+    from usergym.training.sdpo_checks import read
+
+    skipped = Skipped()
+    recorded = (each for path in data for each in read_conversations(path, skip_bad=skip_bad, skipped=skipped))
+    ready = read(config, recorded)
+    if is_main() and not json:
+        told = [f"{count:,} {why}" for why, count in ready.left_out.items() if count]
+        left = f"; left out: {', '.join(told)}" if told else ""
+        short = f"; {ready.shortened:,} lost their oldest messages" if ready.shortened else ""
+        say(f"{len(ready.conversations):,} conversations to learn from{left}{short}")
+        show_skipped(skipped, json)
+    return ready

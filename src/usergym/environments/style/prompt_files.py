@@ -1,0 +1,155 @@
+"""Requests of one's own, from a file: a text, chat messages, or interaction tuples, one in each row."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from usergym.environments.base import RowError
+from usergym.models.chat_format import from_chat
+from usergym.types import Message, Record, Turn, stable_hash
+
+SUFFIXES = (".jsonl", ".json", ".parquet")
+FIELDS = ("prompt", "messages", "x")
+SPLITS = ("train", "validation", "test")
+_ROLES = {"human": "user", "gpt": "assistant"}
+
+
+class Prompt(Record, frozen=True):
+    """What a row asks for."""
+
+    number: int
+    """Its place in the file, from 1."""
+    opening: tuple[Turn, ...]
+    """Ends with the user's request."""
+    system: str = ""
+    group: str = ""
+    split: str | None = None
+
+
+def read_prompts(path: str) -> tuple[Prompt, ...]:
+    """All rows of the file. ValueError names the file, the row and the field of one that asks for nothing."""
+    found = []
+    for number, row in _rows(Path(path)):
+        try:
+            found.append(prompt_of(row, number))
+        except ValueError as error:
+            raise ValueError(f"prompts={path}, row {number}: {error}") from None
+    if not found:
+        raise ValueError(f'prompts={path} is empty; give rows such as {{"prompt": "..."}}')
+    return tuple(found)
+
+
+def prompt_of(row: Any, number: int) -> Prompt:
+    """RowError names the field that is wrong."""
+    if not isinstance(row, Mapping):
+        raise RowError("row", "an object", row)
+    field = next((name for name in FIELDS if row.get(name) is not None), None)
+    if field is None:
+        raise RowError("prompt", "a text, or chat messages here, in `messages` or in `x`")
+    messages = _messages(row[field], field)
+    ends = max((place for place, each in enumerate(messages) if each.role == "user"), default=None)
+    if ends is None:
+        raise RowError(field, "a message of the user", row[field])
+    system = "\n\n".join(message.content for message in messages if message.role == "system")
+    turns = [turn for place, each in enumerate(messages[: ends + 1]) if (turn := _turn(each, f"{field}[{place}]"))]
+    split = row.get("split")
+    if split is not None and split not in SPLITS:
+        raise RowError("split", ", ".join(SPLITS), split)
+    return Prompt(number, tuple(turns), system, _group(row, turns), split)
+
+
+def _messages(value: Any, field: str) -> list[Message]:
+    if isinstance(value, str):
+        if not value.strip():
+            raise RowError(field, "a text that is not empty", value)
+        return [Message("user", value)]
+    if not isinstance(value, list):
+        raise RowError(field, "a text or a list of chat messages", value)
+    try:
+        return from_chat([_wire(each, f"{field}[{place}]") for place, each in enumerate(value)])
+    except RowError:
+        raise
+    except ValueError as error:
+        raise RowError(field, f"chat messages ({error})", value) from None
+
+
+def _wire(message: Any, field: str) -> dict[str, Any]:
+    """A message in chat form; a parquet file's nulls are left out."""
+    if not isinstance(message, Mapping):
+        raise RowError(field, "a message with role and content", message)
+    if "from" not in message:
+        return {key: value for key, value in message.items() if value is not None}
+    role = str(message["from"])
+    return {"role": _ROLES.get(role, role), "content": message.get("value")}
+
+
+def _turn(message: Message, field: str) -> Turn | None:
+    """None for a message of the system, which is no turn."""
+    if message.role == "system":
+        return None
+    if message.role == "tool" or message.tool_calls:
+        raise RowError(field, "words; this environment has no tools", message.role)
+    if not message.content.strip():
+        raise RowError(f"{field}.content", "a text that is not empty", message.content)
+    if message.role == "user":
+        return Turn("user", msgspec.structs.replace(message, role="assistant"))
+    return Turn("assistant", message)
+
+
+def _group(row: Mapping[str, Any], turns: list[Turn]) -> str:
+    """Rows of one conversation begin alike, or say which one they are of."""
+    meta = row.get("meta")
+    known = meta.get("conversation_id") if isinstance(meta, Mapping) else row.get("conversation_id")
+    start = known if isinstance(known, str) and known else " ".join(turns[0].said.lower().split())
+    return f"prompt-{stable_hash(start):016x}"
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+    if not path.is_file():
+        raise ValueError(f"prompts={path}: there is no such file; check the path")
+    match path.suffix:
+        case ".jsonl":
+            return _lines(path)
+        case ".json":
+            return _list(path)
+        case ".parquet":
+            return _parquet(path)
+    raise ValueError(f"prompts={path}: the ending says what it is; expected one of {', '.join(SUFFIXES)}")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, _decoded(line.removeprefix(b"\xef\xbb\xbf"), f"prompts={path}, row {number}")
+
+
+def _list(path: Path) -> Iterator[tuple[int, Any]]:
+    rows = _decoded(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), f"prompts={path}")
+    if not isinstance(rows, list):
+        raise ValueError(f"prompts={path}: expected a JSON list of rows, found {str(rows)[:60]}")
+    yield from enumerate(rows, 1)
+
+
+def _decoded(text: bytes, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not JSON ({error})") from None
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise ValueError(f"prompts={path}: parquet needs pyarrow: pip install 'usergym[data]'") from None
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
+            yield from enumerate(rows, 1)
+    except pyarrow.ArrowInvalid as error:
+        raise ValueError(f"prompts={path}: not a parquet file ({error})") from None

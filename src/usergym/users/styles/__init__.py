@@ -1,0 +1,1 @@
+"""Tastes of simulated users: what each likes in a reply, and exact rules that say whether a reply keeps to it."""
