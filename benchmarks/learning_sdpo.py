@@ -38,10 +38,13 @@ class Way:
     batch: tuple[object, ...] = ALONE
     steps: int = STEPS
     measured: tuple[str, ...] = (MAIN,)
+    verb: str = "sdpo"
 
 
 WAYS = (
     Way("default"),
+    Way("GRPO on the score", batch=GROUPED, verb="grpo"),
+    Way("GRPO, three replies", env=",turns=3", batch=GROUPED, verb="grpo", flags=("--max-replies", 3)),
     Way("another style", "exclamation", measured=("exclamation",)),
     Way("two styles at once", "no_emojis+no_filler_followup", measured=("no_emojis", "no_filler_followup")),
     Way("unrelated reactions", env=",reactions=unrelated"),
@@ -50,7 +53,7 @@ WAYS = (
     Way("teacher base", flags=("--teacher", "base")),
     Way("grouped", batch=GROUPED),
     Way("cross-fitted", flags=("--cross-fit",), batch=GROUPED),
-    Way("contrast, unrelated", flags=("--control", "unrelated")),
+    Way("no control", flags=("--control", "none")),
     Way("contrast, empty", flags=("--control", "empty")),
     Way("contrast, shuffled", flags=("--control", "shuffled")),
     Way("centred per reply (published)", flags=("--sdpo", "legacy-online")),
@@ -123,7 +126,7 @@ def environment(style: str, out: Path, more: str = "") -> str:
 
 def train(way: Way, model: Path, out: Path, seed: int, steps: int) -> None:
     call(
-        *("train", "sdpo", "--envs", environment(way.style, out, way.env), "--model", model),
+        *("train", way.verb, "--envs", environment(way.style, out, way.env), "--model", model),
         *("--out", run(way, out, seed), "--steps", steps, *way.batch, "--micro-batch", 64, "--max-tokens", 64),
         *("--learning-rate", 3e-4, "--warmup", 2, "--validation", 0, "--eval-every", 0, "--save-every", 20),
         *("--keep", 1, "--seed", seed, *way.flags),

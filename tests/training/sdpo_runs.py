@@ -54,7 +54,8 @@ def settings(model: Path, out: Path, **more: Any) -> SdpoConfig:
         "patience": 60.0,
         "track": (),
     }
-    return SdpoConfig(str(model), out, **{**small, **more})
+    bare = {"control": "none"} if "estimator" not in more and more.get("sdpo", "usergym") == "usergym" else {}
+    return SdpoConfig(str(model), out, **{**small, **bare, **more})
 
 
 def trained(config: SdpoConfig, *courses: Course, cast: Cast | None = None, **more: Any) -> Trained:

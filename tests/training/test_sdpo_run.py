@@ -120,9 +120,16 @@ def test_centring_takes_off_the_mean_that_it_names(reader: Path, tmp_path: Path)
             torch.testing.assert_close(found, each - less, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["empty", "unrelated", "shuffled"])
-def test_a_control_takes_the_place_of_the_bare_context(reader: Path, tmp_path: Path, kind: Any) -> None:
-    seen = seen_run(settings(reader, tmp_path / "run", control=kind))
+@pytest.mark.parametrize(
+    ("kind", "shared", "teacher"),
+    [("empty", False, "live"), ("unrelated", True, "live"), ("unrelated", True, "base"), ("shuffled", False, "base")],
+)
+def test_a_control_takes_the_place_of_the_bare_context(
+    reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, shared: bool, teacher: Any
+) -> None:
+    if shared:
+        monkeypatch.setattr("usergym.training.sdpo_seam.SHARED_FROM", 0)
+    seen = seen_run(settings(reader, tmp_path / "run", control=kind, teacher=teacher))
     model, tokenizer = exact(reader)
     rows = asked(tokenizer, seen.played[0])
     lines = [line for line in signals(tmp_path / "run") if not line["left_out"]]

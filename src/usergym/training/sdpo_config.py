@@ -13,11 +13,12 @@ Published = Literal["usergym", "legacy-online", "legacy-offline"]
 STEPS = 100
 
 FORMS: dict[Published, dict[str, Any]] = {
-    "usergym": {"centring": "none", "ignore_first_k": 0, "template": "neutral"},
-    "legacy-online": {"centring": "sequence", "ignore_first_k": 0, "template": "neutral"},
-    "legacy-offline": {"centring": "none", "ignore_first_k": 2, "template": "improve"},
+    "usergym": {"centring": "none", "ignore_first_k": 0, "template": "neutral", "control": "unrelated"},
+    "legacy-online": {"centring": "sequence", "ignore_first_k": 0, "template": "neutral", "control": "none"},
+    "legacy-offline": {"centring": "none", "ignore_first_k": 2, "template": "improve", "control": "none"},
 }
-"""What each form says of the choices that are not given."""
+"""What each form says of the choices that are not given. Ours is what docs/sdpo_signal.md finds for: any remark behind
+a request moves a model, whatever it says, and a control takes that away."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class SdpoConfig(GrpoConfig):
     """How fast the average follows, an optimizer step."""
     renew_every: int = 50
     """Optimizer steps between two copies of the teacher `periodic`."""
-    control: Literal["none", "empty", "unrelated", "shuffled"] = "none"
+    control: Literal["none", "empty", "unrelated", "shuffled"] | None = None
     """What the reaction is compared with: no reaction at all, an empty one, one about something else, or one that
-    somebody else's reply got."""
+    somebody else's reply got. Default: unrelated; none in the legacy forms and for whole distributions."""
     cross_fit: bool = False
     """A reply is judged by the reaction that another reply to the same task got. Needs a group."""
     gate: float = 0.0
@@ -81,10 +82,10 @@ class SdpoConfig(GrpoConfig):
     """Adds so much of the turn-level credit of rewards, as `train grpo` gives it. Needs a group."""
 
     def __post_init__(self) -> None:
-        form = FORMS[self.sdpo]
-        for name in ("centring", "ignore_first_k", "template"):
+        form = FORMS[self.sdpo] if self.estimator == "sampled" else {**FORMS[self.sdpo], "control": "none"}
+        for name, value in form.items():
             if getattr(self, name) is None:
-                object.__setattr__(self, name, form[name])
+                object.__setattr__(self, name, value)
         if self.loss is None:
             object.__setattr__(self, "loss", "dapo" if self.sdpo == "usergym" else "grpo")
         super().__post_init__()

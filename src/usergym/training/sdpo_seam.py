@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 
+from usergym.training.beginnings import logprobs_behind
 from usergym.training.courses import Course
 from usergym.training.divergence import reply_logprobs
 from usergym.training.played import Member, member_of
@@ -23,6 +24,8 @@ from usergym.training.tokens import only_row
 from usergym.training.trl_seam import ConversationTrainer
 from usergym.types import Task, Trajectory
 
+SHARED_FROM = 20_000_000
+"""Parameters from which reading once what contexts have in common pays, though replies are then scored one by one."""
 SUSPICIOUS = 4
 """So many reactions that are all alike are worth a word."""
 
@@ -140,35 +143,36 @@ class ReactionTrainer(ConversationTrainer):
         """At the temperature of the policy."""
         there = [each for each in asked if not each.left_out]
         ids = [each.answered.reply.ids for each in there]
-        plain = [each.answered.reply.context for each in there]
-        compared = [each for each in there if each.control is not None]
-        policy = self._logprobs(plain, ids)
-        with self.teacher.seated(self._own):
-            teacher = self._logprobs([each.hindsight or [] for each in there], ids)
-            control = self._logprobs(
-                [each.control or [] for each in compared], [each.answered.reply.ids for each in compared]
-            )
-        reference: list[Floats] = []
+        plain = [[each.answered.reply.context] for each in there]
+        informed = [[each.hindsight or [], *([each.control] if each.control else [])] for each in there]
+        if self.teacher.kind == "live":
+            scores = self._logprobs([[*x, *o] for x, o in zip(plain, informed, strict=True)], ids)
+        else:
+            scores = self._logprobs(plain, ids)
+            with self.teacher.seated(self._own):
+                taught = self._logprobs(informed, ids)
+            scores = [[*x, *o] for x, o in zip(scores, taught, strict=True)]
+        reference: list[list[Floats]] = []
         if self.sdpo.anchor:
             with self.began.seated(self._own):
                 reference = self._logprobs(plain, ids)
-        controls = {id(each): row for each, row in zip(compared, control, strict=True)}
         made = {
-            id(each): Scored(policy[n], teacher[n], controls.get(id(each)), reference[n] if reference else None)
-            for n, each in enumerate(there)
+            id(each): Scored(x, o, c[0] if c else None, reference[n][0] if reference else None)
+            for n, (each, (x, o, *c)) in enumerate(zip(there, scores, strict=True))
         }
         return [made.get(id(each)) for each in asked]
 
-    def _logprobs(self, contexts: Sequence[list[int]], ids: Sequence[list[int]]) -> list[Floats]:
+    def _logprobs(self, contexts: Sequence[Sequence[list[int]]], ids: Sequence[list[int]]) -> list[list[Floats]]:
+        """Of each reply behind each of its contexts."""
+        pad, temperature = self._tokenizer.pad_token_id, self.temperature
         with self.accelerator.autocast():
-            return reply_logprobs(
-                self._own,
-                contexts,
-                ids,
-                pad=self._tokenizer.pad_token_id,
-                rows=self.args.per_device_train_batch_size,
-                temperature=self.temperature,
-            )
+            if self._own.num_parameters() >= SHARED_FROM:
+                return logprobs_behind(self._own, contexts, ids, pad=pad, temperature=temperature)
+            flat = [context for several in contexts for context in several]
+            told = [reply for several, reply in zip(contexts, ids, strict=True) for _ in several]
+            rows = self.args.per_device_train_batch_size
+            found = iter(reply_logprobs(self._own, flat, told, pad=pad, rows=rows, temperature=temperature))
+            return [[next(found) for _ in several] for several in contexts]
 
     @property
     def _own(self) -> Any:
