@@ -30,6 +30,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/tau_state.py
 	$(BIN)/python benchmarks/credit.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/sdpo.py --quick
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

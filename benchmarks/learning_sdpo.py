@@ -201,8 +201,19 @@ def write(found: Sequence[Mapping[str, Any]], ways: Sequence[Way], out: Path, se
     results.mkdir(parents=True, exist_ok=True)
     (results / "learning_sdpo.json").write_text(json.dumps(found, indent=1) + "\n")
     draw(ways, out, seeds, results / "learning_sdpo.png")
+    from usergym.training.checkpoints import check
+
+    shape = check(str(out / "seed0" / "untrained")).shape
     text = (Path(__file__).parent / "learning_sdpo.md.in").read_text()
-    (results / "learning_sdpo.md").write_text(text.replace("{table}", table(found)))
+    told = {
+        "{parameters}": f"{shape.parameters / 1e6:.1f} million parameters" if shape else "unknown size",
+        "{tasks}": str(TASKS),
+        "{seeds}": "One seed." if seeds == 1 else f"{seeds} seeds, each with a model of its own.",
+        "{table}": table(found),
+    }
+    for slot, value in told.items():
+        text = text.replace(slot, value)
+    (results / "learning_sdpo.md").write_text(text)
 
 
 def draw(ways: Sequence[Way], out: Path, seeds: int, path: Path) -> None:
