@@ -18,11 +18,13 @@ import small_talk
 from learning import call, interval, read, told
 
 from usergym.evaluation.statistics import mean_interval, paired_difference
+from usergym.training.hindsight import SLOT, template_of
 from usergym.types import Trajectory
 from usergym.users.styles.rules import score
 from usergym.users.styles.spec import get
 
 STEPS, TASKS = 40, 200
+SIZE = {"layers": 4, "heads": 4}
 ALONE, GROUPED = ("--prompts", 64, "--group", 1), ("--prompts", 16, "--group", 4)
 MAIN = "no_lists"
 
@@ -112,9 +114,12 @@ def taught(folder: Path, seed: int) -> Path:
     untrained = folder / "untrained"
     if not (untrained / "config.json").exists():
         texts = [m["content"] for line in data.read_text().splitlines() for m in json.loads(line)["messages"]]
-        tiny.make(untrained, texts, vocabulary=1500, hidden=160, layers=4, heads=5, context=512, seed=seed)
+        frame = template_of("neutral").text.replace(SLOT, "")
+        tiny.make(
+            untrained, texts, fixed=[frame], vocabulary=2000, phrases=True, hidden=128, context=512, seed=seed, **SIZE
+        )
     call(
-        *("train", "sft", data, "--model", untrained, "--out", folder / "taught", "--epochs", 4, "--batch", 64),
+        *("train", "sft", data, "--model", untrained, "--out", folder / "taught", "--epochs", 6, "--batch", 64),
         *("--micro-batch", 64, "--learning-rate", 2e-3, "--seed", seed),
     )
     return folder / "taught" / "model"

@@ -12,6 +12,7 @@ from random import Random
 import cyclopts
 
 from usergym.training.hindsight import template_of
+from usergym.training.sdpo_rows import UNRELATED
 from usergym.types import Message
 from usergym.users.styles.reacting import Exchange, RuleReactor
 from usergym.users.styles.rules import score
@@ -42,14 +43,13 @@ STEPS = (
     "measure twice",
     "stop when it looks right",
 )
+ABOUT = tuple(step for step in STEPS if "{x}" in step)
+"""A reply that does not name the thing is none to the request."""
 PRAISE = ("Great question!", "Good question.", "What a lovely idea!", "Excellent choice.")
 HEDGES = ("Perhaps", "Maybe", "Possibly")
 FOLLOWUPS = ("Shall I tell you more?", "Would you like another tip?", "Do you have more questions?")
 EMOJIS = ("😀", "👍", "🎉")
-STYLES = (
-    *("no_lists", "more_lists", "exclamation", "no_emojis", "no_filler_followup", "no_first_person"),
-    *("less_filler_praise_sycophancy", "committing"),
-)
+STYLES = ("no_lists", "more_lists", "no_emojis", "no_filler_followup", "less_filler_praise_sycophancy")
 """Those that the model has heard users of."""
 
 
@@ -63,9 +63,9 @@ def requests() -> list[str]:
 
 def reply(thing: str, random: Random) -> str:
     """In any manner; every trait is there about half the time."""
-    first, *rest = random.sample(STEPS[:9], 1) + random.sample(STEPS, random.choice((1, 2, 3)))
-    steps = [step.format(x=thing) for step in (first, *rest)]
-    steps = list(dict.fromkeys(steps))
+    first = random.choice(ABOUT)
+    steps = [first, *random.sample([step for step in STEPS if step != first], random.choice((1, 2)))]
+    steps = [step.format(x=thing) for step in steps]
     mark = random.choice(".!")
     parts = []
     if random.random() < 0.4:
@@ -107,13 +107,16 @@ async def reaction(styles: tuple[StyleSpec, ...], asked: str, said: str, seed: i
 
 
 async def rows(count: int, seed: int, template: str) -> list[dict[str, object]]:
-    """Conversations to be taught: a third of them plain, the others read in hindsight."""
+    """Conversations to be taught: a few of them plain or with a remark that has nothing to do with the reply behind the
+    request, the others read in hindsight."""
     random = Random(seed)
     made = []
     for number in range(count):
         thing, deed = random.choice(THINGS), random.choice(DEEDS)
         asked, said = request(thing, deed), reply(thing, random)
-        if number % 3:
+        if number % 5 == 1:
+            asked += template_of(template).written(random.choice(UNRELATED))
+        elif number % 5:
             styles = (get(random.choice(STYLES)),)
             heard = await reaction(styles, asked, said, number)
             asked += template_of(template).written(heard)
