@@ -83,7 +83,10 @@ def main(
             taught=taught, sft_steps=sft_steps, steps=steps, prompts=prompts, group=group, tasks=tasks, replies=REPLIES
         )
         (results / "learning_smollm2.json").write_text(json.dumps(found, indent=1) + "\n")
-        (results / "learning_smollm2.md").write_text(f"{head}\n{text}\n")
+        gain = found["GRPO less SFT, paired"]
+        unsure = gain["low"] is None or gain["low"] <= 0 <= gain["high"]
+        said = f"\nThe interval of what GRPO added contains 0: {steps * prompts * group} conversations were too few.\n"
+        (results / "learning_smollm2.md").write_text(f"{head}\n{text}\n{said if unsure else ''}")
 
 
 def evaluate(stage: str, model: str, out: Path, tasks: int) -> None:
