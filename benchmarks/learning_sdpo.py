@@ -23,7 +23,7 @@ from usergym.types import Trajectory
 from usergym.users.styles.rules import score
 from usergym.users.styles.spec import get
 
-STEPS, TASKS = 40, 200
+STEPS, TASKS = 30, 200
 SIZE = {"layers": 4, "heads": 4}
 ALONE, GROUPED = ("--prompts", 64, "--group", 1), ("--prompts", 16, "--group", 4)
 MAIN = "no_lists"
@@ -41,6 +41,7 @@ class Way:
     steps: int = STEPS
     measured: tuple[str, ...] = (MAIN,)
     verb: str = "sdpo"
+    rate: float = 1e-4
 
 
 WAYS = (
@@ -51,6 +52,10 @@ WAYS = (
     Way("two styles at once", "no_emojis+no_filler_followup", measured=("no_emojis", "no_filler_followup")),
     Way("unrelated reactions", env=",reactions=unrelated"),
     Way("flip", "no_lists>more_lists", f",every={STEPS * 64}", steps=2 * STEPS, measured=("no_lists", "more_lists")),
+    Way("three times the rate", rate=3e-4),
+    Way("three times the rate, teacher EMA", rate=3e-4, flags=("--teacher", "ema")),
+    Way("three times the rate, teacher base", rate=3e-4, flags=("--teacher", "base")),
+    Way("three times the rate, anchor .1", rate=3e-4, flags=("--anchor", 0.1)),
     Way("teacher EMA", flags=("--teacher", "ema")),
     Way("teacher base", flags=("--teacher", "base")),
     Way("grouped", batch=GROUPED),
@@ -133,7 +138,7 @@ def train(way: Way, model: Path, out: Path, seed: int, steps: int) -> None:
     call(
         *("train", way.verb, "--envs", environment(way.style, out, way.env), "--model", model),
         *("--out", run(way, out, seed), "--steps", steps, *way.batch, "--micro-batch", 64, "--max-tokens", 64),
-        *("--learning-rate", 3e-4, "--warmup", 2, "--validation", 0, "--eval-every", 0, "--save-every", 20),
+        *("--learning-rate", way.rate, "--warmup", 2, "--validation", 0, "--eval-every", 0, "--save-every", 10),
         *("--keep", 1, "--seed", seed, *way.flags),
     )
     for style in way.measured:

@@ -161,6 +161,7 @@ def test_what_cannot_work_is_one_line_before_any_compute(
     failed = usergym(tmp_path, "signal", "--model", bare, fails=True).stderr
     assert "has no chat template; give one with --chat-template FILE" in " ".join(failed.split())
     alone = tmp_path / "alone.jsonl"
+    capsys.readouterr()  # of the models that were made
     for told, source, options in (
         ("no model 'nowhere'", (), {"model": "nowhere"}),
         ("no hindsight template 'loud'; there are neutral", (), {"template": "loud"}),

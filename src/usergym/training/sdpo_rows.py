@@ -9,21 +9,9 @@ from usergym.training.hindsight import template_of
 from usergym.training.reactions import Drifted, Reply
 from usergym.training.sdpo_config import SdpoConfig
 from usergym.types import Tool, stable_hash
+from usergym.users.styles.reacting import lines
 
-UNRELATED = (
-    "By the way, the bus to the harbour was late again this morning.",
-    "I finally repainted the garden fence, dark green this time.",
-    "My neighbour's cat has moved in with us, it seems.",
-    "Tomorrow it is supposed to snow, and I have no boots.",
-    "We watched the eclipse from the roof last night.",
-    "I have to leave in ten minutes to pick up a parcel.",
-    "The bakery on the corner has changed hands.",
-    "Our choir sings in the town hall on Sunday.",
-    "I lost my umbrella on the train, the blue one.",
-    "My sister has moved to Lisbon and likes it there.",
-    "They are digging up our street once more.",
-    "I slept badly, the wind rattled the shutters all night.",
-)
+UNRELATED = lines().unrelated
 """Reactions that have nothing to do with any reply."""
 
 
