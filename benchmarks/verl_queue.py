@@ -31,8 +31,8 @@ from verl.utils.dataset.rl_dataset import RLHFDataset, collate_fn
 from verl.workers.rollout.replica import TokenOutput
 
 from usergym.data.merge import task_rows
-from usergym.data.rows import Writer
 from usergym.environments.base import load
+from usergym.rows import Writer
 from usergym.training.credit import turn_advantages
 from usergym.training.tiny import make
 from usergym.training.verl_credit import runs

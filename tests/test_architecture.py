@@ -15,6 +15,7 @@ RANK = {
     for rank, rooms in enumerate(
         (
             {"types"},
+            {"rows"},
             {"models"},
             {"users"},
             {"judges"},

@@ -8,8 +8,8 @@ from pathlib import Path
 from usergym.cli.options import ModelOptions, RunOptions
 from usergym.cli.rollout import rollout
 from usergym.data.formats import graded
-from usergym.data.rows import Writer
 from usergym.rollouts.store import read_trajectories
+from usergym.rows import Writer
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 parser.add_argument("--input", type=Path, default=Path("./data/train.json"), help="conversations of step 1")

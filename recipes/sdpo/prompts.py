@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from usergym.data.rows import Writer
 from usergym.environments.style.prompt_files import Prompt, read_prompts
 from usergym.environments.style.rows import of_prompts
 from usergym.evaluation.answers import request_of
+from usergym.rows import Writer
 from usergym.types import Message, Task, stable_hash
 from usergym.users.styles.spec import parse
 

@@ -17,10 +17,10 @@ from rich.console import Console
 
 from usergym.cli.errors import told_in_one_line
 from usergym.data.formats.userrl import own_task
-from usergym.data.rows import read_rows
 from usergym.models.base import StopRun
 from usergym.models.providers import parse
 from usergym.models.transport import show
+from usergym.rows import read_rows
 from usergym.training.record import Record
 from usergym.training.verl_setup import MODULE, RULES, VARIABLE, VerlRun, bare, check, merged, model_name, overrides
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import ROOT, SHARED, command, environment, usergym
-from usergym.data.rows import read_rows
 from usergym.environments.base import load
 from usergym.evaluation.suite import spec_of
+from usergym.rows import read_rows
 
 DATA = SHARED / "data" / "userrl"
 

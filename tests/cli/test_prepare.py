@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.terminal import usergym
 from tests.data.prepare.rows import asked, chatted, logged, post, prompts, read, wild, write
-from usergym.data.rows import kind_of
+from usergym.rows import kind_of
 
 
 def sources(folder):

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.cli.terminal import ROOT, command, environment
+from tests.cli.train_commands import Run, train_command
 from tests.training.orchards import metrics, steps
 from tests.training.policies import policy
-from usergym.cli import main
 
 __all__ = ["policy"]
 pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked")
@@ -28,30 +28,10 @@ SMALL = (
     *("--learning-rate", 3e-3, "--patience", 60),
 )
 
-Run = Callable[..., tuple[int, str]]
-
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """The command in this process, which has torch already: its exit status, and all it printed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(ROOT / "tests"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("usergym.training.progress.curves", lambda folder: None)
-
-    def grpo(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["usergym", "train", "grpo", *map(str, arguments)])
-        capfd.readouterr()
-        status: Any = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code or 0
-        told = "".join(capfd.readouterr())
-        assert "Traceback" not in told, told
-        return status, told
-
-    return grpo
+    return train_command("grpo", monkeypatch, capfd, tmp_path)
 
 
 def until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:

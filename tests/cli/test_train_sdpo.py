@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,9 +16,9 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.cli.terminal import ROOT, command, environment
+from tests.cli.train_commands import Run, train_command
 from tests.training.orchards import steps
 from tests.training.sdpo_runs import reader, signals
-from usergym.cli import main
 from usergym.training.teachers import FILE
 
 __all__ = ["reader"]
@@ -29,30 +29,11 @@ SMALL = (
     *("--prompts", 3, "--group", 2, "--micro-batch", 2, "--max-tokens", 12, "--max-length", 220, "--validation", 0),
     *("--learning-rate", 3e-3, "--patience", 60),
 )
-Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """The command in this process, which has torch already: its exit status, and all it printed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(ROOT / "tests"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("usergym.training.progress.curves", lambda folder: None)
-
-    def sdpo(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["usergym", "train", "sdpo", *map(str, arguments)])
-        capfd.readouterr()
-        status: Any = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code or 0
-        told = "".join(capfd.readouterr())
-        assert "Traceback" not in told, told
-        return status, told
-
-    return sdpo
+    return train_command("sdpo", monkeypatch, capfd, tmp_path)
 
 
 def tuples(path: Path, *rows: tuple[str, str, str]) -> Path:

@@ -6,9 +6,9 @@ import pytest
 from tests.data.strategies import played
 from usergym.data import formats
 from usergym.data.convert import convert, read_conversations
-from usergym.data.rows import BadRow, MissingPackage, read_rows
 from usergym.environments.base import load
 from usergym.rollouts.store import read_trajectories
+from usergym.rows import BadRow, MissingPackage, read_rows
 
 
 def ours(path, trajectories):

@@ -8,7 +8,7 @@ import pytest
 from tests.data.strategies import played, said
 from usergym.data.convert import read_conversations
 from usergym.data.export import ExportOptions, export
-from usergym.data.rows import read_rows
+from usergym.rows import read_rows
 from usergym.types import Failure, Message, Reward, Seat, Task, Trajectory, Turn
 
 

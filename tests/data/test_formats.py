@@ -7,7 +7,7 @@ from hypothesis import Phase, given, settings
 from tests.data.strategies import played, trajectories
 from usergym.data import formats
 from usergym.data.formats import carry, dpo, nemo_gym
-from usergym.data.rows import read_rows
+from usergym.rows import read_rows
 from usergym.types import Message, Task, ToolCall, Trajectory, Turn
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

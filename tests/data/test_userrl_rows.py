@@ -9,9 +9,9 @@ from usergym.data import formats
 from usergym.data.convert import convert
 from usergym.data.formats.userrl import GYMS, OWN
 from usergym.data.merge import Cap, merge, prompt_tokens, task_rows
-from usergym.data.rows import BadRow, Writer, read_rows
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import load, names
+from usergym.rows import BadRow, Writer, read_rows
 
 HERE = [name for name in dict.fromkeys(GYMS.values()) if name in names()]
 

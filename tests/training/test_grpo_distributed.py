@@ -1,15 +1,12 @@
 """One run on two processes, which torchrun starts and gloo connects."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
-from tests.cli.terminal import environment
+from tests.training.both import on_two_processes
 from tests.training.orchard import Orchard
 from tests.training.orchards import course, settings, steps, trained
 from tests.training.policies import policy
@@ -20,18 +17,7 @@ __all__ = ["policy"]
 
 
 def test_two_processes_learn_the_same_and_share_groups_and_validation(policy: Path, tmp_path: Path) -> None:
-    script = Path(__file__).with_name("two_processes.py")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*torchrun, str(script), str(policy), str(tmp_path)],
-        env=environment(OMP_NUM_THREADS="1"),
-        capture_output=True,
-        text=True,
-        timeout=170,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    told = [json.loads((tmp_path / f"told-{rank}.json").read_text()) for rank in (0, 1)]
-    assert [each["processes"] for each in told] == [2, 2]
+    told = on_two_processes("two_processes.py", policy, tmp_path)
     assert told[0]["sums"] == told[1]["sums"]
     assert told[0]["model"] == told[1]["model"]
 

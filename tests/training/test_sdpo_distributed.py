@@ -1,14 +1,11 @@
 """One SDPO run on two processes, which torchrun starts and gloo connects."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import torch
 
-from tests.cli.terminal import environment
+from tests.training.both import on_two_processes
 from tests.training.orchards import metrics
 from tests.training.sdpo_runs import exact, logprobs, reader, replies
 from usergym.types import Trajectory
@@ -22,18 +19,7 @@ def lines(run: Path, name: str) -> list[bytes]:
 
 def test_two_processes_learn_the_same_and_share_siblings_and_means(reader: Path, tmp_path: Path) -> None:
     """Twelve conversations a step, six on each process, so the second of three groups is on both."""
-    script = Path(__file__).with_name("two_sdpo_processes.py")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*torchrun, str(script), str(reader), str(tmp_path)],
-        env=environment(OMP_NUM_THREADS="1"),
-        capture_output=True,
-        text=True,
-        timeout=170,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    told = [json.loads((tmp_path / f"told-{rank}.json").read_text()) for rank in (0, 1)]
-    assert [each["processes"] for each in told] == [2, 2]
+    told = on_two_processes("two_sdpo_processes.py", reader, tmp_path)
     assert told[0]["sums"] == told[1]["sums"]
     assert told[0]["teacher"] == told[1]["teacher"]
     assert told[0]["teacher"] != told[0]["sums"]

@@ -24,10 +24,10 @@ import usergym.training.verl  # noqa: F401
 from tests.cli.terminal import command, environment
 from usergym.data.formats import write_rows
 from usergym.data.merge import task_rows
-from usergym.data.rows import Writer
 from usergym.environments.base import load
 from usergym.models import tool_text
 from usergym.rollouts.engine import Cast, begin, play, seat_oracle
+from usergym.rows import Writer
 from usergym.training import verl_loop
 from usergym.training.tiny import tokenizer_of
 from usergym.training.turns import turn_rewards

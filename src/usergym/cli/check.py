@@ -14,8 +14,8 @@ from usergym.cli.options import Json
 from usergym.cli.running import console as progress_console
 from usergym.cli.tables import console, print_json
 from usergym.data.formats.nemo_gym import environment_of
-from usergym.data.rows import Skipped, read_rows
 from usergym.environments.base import ChecksRows, load, names
+from usergym.rows import Skipped, read_rows
 
 
 @told_in_one_line

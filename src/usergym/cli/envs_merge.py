@@ -12,9 +12,9 @@ from usergym.cli.running import check_writable
 from usergym.cli.tables import console, print_json
 from usergym.data.convert import refuse_itself
 from usergym.data.merge import Cap, Merged, merge, task_rows
-from usergym.data.rows import Writer, read_rows
 from usergym.environments.base import load
 from usergym.evaluation.suite import GROUPS, spec_of
+from usergym.rows import Writer, read_rows
 
 TASKS = 500
 

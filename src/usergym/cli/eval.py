@@ -19,7 +19,6 @@ from usergym.cli.models import PLAYED, Models, resolved
 from usergym.cli.options import ModelOptions, RunOptions, above_zero, at_least, identity
 from usergym.cli.running import console, how_to_resume, progress
 from usergym.cli.tables import show_plan, show_skipped
-from usergym.data.rows import Skipped
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import Environment, load
 from usergym.evaluation.plan import plan
@@ -30,6 +29,7 @@ from usergym.models.base import StopRun
 from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast, Limits, seat_oracle
 from usergym.rollouts.store import Store
+from usergym.rows import Skipped
 from usergym.types import Sampling, Task, stable_hash
 
 eval = App(name="eval", help="Evaluate models over several environments; `usergym eval compare` compares two runs.")

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,15 +109,12 @@ def _replies(
         ),
         {"prompts": len(asked.tasks), "samples": asked.samples},
     )
-    due = [(task, n) for task in asked.tasks for n in range(asked.samples) if _is_due(store, task, n)]
-    if not due:  # a model that has nothing to say is not loaded
-        store.close()
-        return read_answers(folder)
-    try:
+    with ExitStack() as opened:
+        opened.callback(store.close)
+        if not any(_is_due(store, task, n) for task in asked.tasks for n in range(asked.samples)):
+            return read_answers(folder)  # a model that has nothing to say is not loaded
         agent = connected.agent(contender.model)
-    except BaseException:
-        store.close()
-        raise
+        opened.pop_all()
     model = connected.connected.pop(contender.model)
     Collection(
         Answers(contender.taste),

@@ -12,12 +12,12 @@ from rich.table import Table
 
 from usergym.cli.eval_runs import Part, outcomes_of, trajectories_of
 from usergym.cli.tables import console, print_json
-from usergym.data.rows import Writer
 from usergym.evaluation.comparison import Comparison, compare
 from usergym.evaluation.published import Published, gym_of, table
 from usergym.evaluation.report import Evaluated, write_report
 from usergym.evaluation.scores import Average, Scores, Sheet, averages, measured, sheets
 from usergym.evaluation.statistics import Estimate
+from usergym.rows import Writer
 
 
 @dataclass(frozen=True)

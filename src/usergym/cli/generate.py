@@ -14,7 +14,6 @@ from usergym.cli.running import Collection, check_writable, outcomes
 from usergym.cli.tables import show_generated, show_plan
 from usergym.cli.task_rows import write_task_rows
 from usergym.data.domain import Domain, DomainFile, conversation_row, read_domain
-from usergym.data.rows import Writer
 from usergym.data.synthesize import Synthesis, seat_fixed_replies, seat_fixed_replies_or
 from usergym.environments.base import Environment, names
 from usergym.environments.calendar.rows import to_row as calendar_row
@@ -24,6 +23,7 @@ from usergym.evaluation.plan import plan as make_plan
 from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast
 from usergym.rollouts.store import Store, read_trajectories
+from usergym.rows import Writer
 from usergym.types import Trajectory
 from usergym.users.prompted import default_prompt
 

@@ -14,11 +14,11 @@ from usergym.cli.options import Json, identity, run_folder
 from usergym.cli.running import progress
 from usergym.cli.tables import console, print_json, show_skipped
 from usergym.data.convert import read_conversations
-from usergym.data.rows import Skipped
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import Environment, load, names
 from usergym.rollouts.engine import Cast, play
 from usergym.rollouts.store import RunRefused, Store
+from usergym.rows import Skipped
 from usergym.types import Failure, Task, Trajectory, Turn
 
 

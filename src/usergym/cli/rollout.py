@@ -14,7 +14,6 @@ from usergym.cli.running import Collection, check_writable, console, outcomes
 from usergym.cli.tables import show_plan, show_skipped, show_summary
 from usergym.data.convert import refuse_itself
 from usergym.data.formats import graded
-from usergym.data.rows import Skipped, Writer
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import load
 from usergym.evaluation.metrics import summarise
@@ -22,6 +21,7 @@ from usergym.evaluation.plan import plan
 from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast, Limits, seat_oracle
 from usergym.rollouts.store import Store, read_trajectories
+from usergym.rows import Skipped, Writer
 from usergym.types import Sampling, Task, Trajectory
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from usergym.data.rows import kind_of
 from usergym.environments.base import Environment
 from usergym.models.base import Model, StopRun
 from usergym.rollouts.collect import collect
 from usergym.rollouts.engine import Cast
 from usergym.rollouts.store import Store, read_failures, read_trajectories
+from usergym.rows import kind_of
 from usergym.types import Task, Trajectory
 
 console = Console(stderr=True)

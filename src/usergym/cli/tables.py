@@ -7,9 +7,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from usergym.data.rows import Skipped
 from usergym.evaluation.metrics import Summary
 from usergym.evaluation.plan import Plan
+from usergym.rows import Skipped
 
 console = Console()
 errors = Console(stderr=True)

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from usergym.cli.running import check_writable, console
 from usergym.cli.tables import print_json
-from usergym.data.rows import Writer
 from usergym.environments.base import WritesRows, load
+from usergym.rows import Writer
 
 
 def write_task_rows(

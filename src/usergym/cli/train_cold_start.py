@@ -20,12 +20,12 @@ from usergym.cli.running import Collection, outcomes
 from usergym.cli.tables import console as tables
 from usergym.cli.train_sft import Reader, early_checks, run
 from usergym.data import formats
-from usergym.data.rows import Skipped, Writer
 from usergym.data.split import FirstRows
 from usergym.environments.base import Environment, load
 from usergym.evaluation.suite import Entry, entries
 from usergym.rollouts.engine import Cast, Limits
 from usergym.rollouts.store import Store
+from usergym.rows import Skipped, Writer
 from usergym.training.sft_config import SftConfig
 from usergym.types import Task, Trajectory, Turn, split_rank
 

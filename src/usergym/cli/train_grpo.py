@@ -1,7 +1,7 @@
 """`usergym train grpo`: multi-turn reinforcement learning against simulated users, tools and verifiers."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -93,21 +93,28 @@ def grpo(
     from usergym.training.grpo import train
 
     told = {**seats.told(models), "tasks": tasks, "validation_tasks": validation_tasks}
+    run = partial(
+        train,
+        config,
+        courses,
+        cast,
+        [frozen, *connected.all],
+        identity={key: value for key, value in told.items() if value is not None},
+        resume=resume,
+        say=say,
+    )
+    return to_its_end(run, config.out, json)
+
+
+def to_its_end(run: Callable[[], "Trained"], out: Path, json: bool) -> int:
+    """The exit status of a training run, which tells how it ended and how to go on. StopRun passes with the advice."""
     try:
-        trained = train(
-            config,
-            courses,
-            cast,
-            [frozen, *connected.all],
-            identity={key: value for key, value in told.items() if value is not None},
-            resume=resume,
-            say=say,
-        )
+        trained = run()
     except KeyboardInterrupt:
-        say(f"\ninterrupted. {where_it_goes_on(config.out)}")
+        say(f"\ninterrupted. {where_it_goes_on(out)}")
         sys.exit(130)
     except StopRun as error:
-        advice = "" if "again" in str(error) else f"\nCheckpoints are in {config.out}. {how_to_resume()}"
+        advice = "" if "again" in str(error) else f"\nCheckpoints are in {out}. {how_to_resume()}"
         raise StopRun(f"{error}{advice}") from None
     if is_main():
         show_trained(trained, json)

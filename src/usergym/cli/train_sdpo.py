@@ -1,10 +1,10 @@
 """`usergym train sdpo`: learning from how users react, online or from recorded conversations."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -12,15 +12,12 @@ from usergym.cli.casting import CastOptions
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import Models
 from usergym.cli.options import Json, ReachOptions, above_zero, run_folder
-from usergym.cli.running import how_to_resume
 from usergym.cli.tables import show_skipped
-from usergym.cli.train_grpo import courses_of, numbers, say, show_plan, show_trained
-from usergym.cli.train_sft import where_it_goes_on
+from usergym.cli.train_grpo import courses_of, numbers, say, show_plan, to_its_end
 from usergym.data.convert import read_conversations
-from usergym.data.rows import Skipped
 from usergym.evaluation.suite import entries
-from usergym.models.base import StopRun
 from usergym.rollouts.engine import Cast
+from usergym.rows import Skipped
 from usergym.training.courses import Course
 from usergym.training.frozen import Frozen
 from usergym.training.record import is_main
@@ -111,20 +108,13 @@ def sdpo(
 
     identity = {key: value for key, value in told.items() if value is not None}
     all_models = [frozen, *connected.all]
-    try:
-        if ready:
-            trained = offline(config, ready, courses, cast, all_models, identity=identity, resume=resume, say=say)
-        else:
-            trained = online(config, courses, cast, all_models, identity=identity, resume=resume, say=say)
-    except KeyboardInterrupt:
-        say(f"\ninterrupted. {where_it_goes_on(config.out)}")
-        sys.exit(130)
-    except StopRun as error:
-        advice = "" if "again" in str(error) else f"\nCheckpoints are in {config.out}. {how_to_resume()}"
-        raise StopRun(f"{error}{advice}") from None
-    if is_main():
-        show_trained(trained, json)
-    return 0 if trained.model else 3
+    options: dict[str, Any] = {"identity": identity, "resume": resume, "say": say}
+    run = (
+        partial(offline, config, ready, courses, cast, all_models, **options)
+        if ready
+        else partial(online, config, courses, cast, all_models, **options)
+    )
+    return to_its_end(run, config.out, json)
 
 
 def _refuse_what_is_for_playing(config: SdpoConfig, tasks: Path | None, weights: Sequence[str]) -> None:

@@ -15,8 +15,8 @@ from usergym.cli.running import console
 from usergym.cli.tables import console as tables
 from usergym.cli.tables import print_json, show_skipped
 from usergym.data.convert import read_conversations
-from usergym.data.rows import Skipped
 from usergym.data.split import FirstRows
+from usergym.rows import Skipped
 from usergym.training.conversations import Conversation, told
 from usergym.training.record import is_main, latest_in
 from usergym.training.sft_config import SftConfig

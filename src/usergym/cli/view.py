@@ -17,7 +17,7 @@ from usergym.data import formats
 from usergym.data.printable import one_line, printable
 from usergym.data.rollout_inputs import in_the_file
 from usergym.data.rollout_metrics import Line, Numbers
-from usergym.data.rows import BadRow, Skipped, read_rows
+from usergym.rows import BadRow, Skipped, read_rows
 from usergym.types import Message, Trajectory, stable_hash
 
 LISTED = 20

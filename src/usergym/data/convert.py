@@ -10,7 +10,7 @@ import msgspec
 
 from usergym.data import formats
 from usergym.data.formats import dpo
-from usergym.data.rows import BadRow, Skipped, Writer, kind_of, read_rows
+from usergym.rows import BadRow, Skipped, Writer, kind_of, read_rows
 from usergym.types import Speaker, Trajectory, stable_hash
 
 

@@ -11,9 +11,9 @@ import msgspec
 from usergym.data import formats
 from usergym.data.convert import by_task, read_conversations, refuse_itself
 from usergym.data.formats import dpo, nemo_gym
-from usergym.data.rows import Skipped, Writer, kind_of
 from usergym.data.split import FirstRows, split_of_task
 from usergym.environments import base
+from usergym.rows import Skipped, Writer, kind_of
 from usergym.types import Speaker, Task, Tool, Trajectory
 
 Format = Literal["nemo_gym", "sft", "sharegpt", "dpo", "verl"]

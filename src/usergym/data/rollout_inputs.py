@@ -22,8 +22,8 @@ import msgspec
 
 from usergym.data.formats.nemo_gym import environment_of
 from usergym.data.gym_lint import Fault, mend_params, mend_row
-from usergym.data.rows import BadRow, Place, Skipped, read_rows
 from usergym.environments.base import Environment, RowError, load, names
+from usergym.rows import BadRow, Place, Skipped, read_rows
 
 MOST_ROLLOUTS = 10_000_000
 """Of one batch: each is a line on the disk before the first is sent."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 
 from usergym.data.formats.userrl import own_task
-from usergym.data.rows import BadRow, Skipped, read_rows
 from usergym.environments.base import Environment, RowError
+from usergym.rows import BadRow, Skipped, read_rows
 from usergym.types import Task, stable_hash
 
 

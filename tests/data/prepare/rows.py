@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from usergym.data.rows import Writer, read_rows
+from usergym.rows import Writer, read_rows
 
 
 def post(text: str | None, article: str | None = None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from usergym.data.prepare.helpsteer import HelpSteer
 from usergym.data.prepare.pipeline import Plan, prepare
 from usergym.data.prepare.sources import open_source
 from usergym.data.prepare.tldr import SUFFIX, Tldr
-from usergym.data.rows import BadRow
+from usergym.rows import BadRow
 
 
 def prepared(folder, recipe, train, validation=None, **plan):

@@ -12,7 +12,7 @@ from usergym.data.prepare.pipeline import Plan, prepare
 from usergym.data.prepare.sources import Hub, open_source
 from usergym.data.prepare.tldr import CONFIG, SOURCE, Tldr
 from usergym.data.prepare.wildchat import WildChat
-from usergym.data.rows import BadRow
+from usergym.rows import BadRow
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json", "parquet"])

@@ -10,7 +10,7 @@ from usergym.data.prepare.pipeline import Plan, prepare
 from usergym.data.prepare.sources import open_source
 from usergym.data.prepare.wildchat import WildChat
 from usergym.data.prepare.wildfeedback import WildFeedback
-from usergym.data.rows import BadRow
+from usergym.rows import BadRow
 from usergym.types import split_of
 
 

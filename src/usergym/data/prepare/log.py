@@ -17,8 +17,8 @@ from usergym.data.prepare.dedupe import key
 from usergym.data.prepare.recipe import Item, Tally
 from usergym.data.prepare.sources import Read, shuffled
 from usergym.data.prepare.tuples import BETWEEN
-from usergym.data.rows import Place, Skipped, kind_of
 from usergym.models.chat_format import to_chat
+from usergym.rows import Place, Skipped, kind_of
 from usergym.types import Message, Speaker, Trajectory
 
 

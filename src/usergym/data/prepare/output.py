@@ -13,7 +13,7 @@ import msgspec
 from usergym.data.convert import refuse_itself
 from usergym.data.prepare.dedupe import KEY, Seen
 from usergym.data.prepare.recipe import Item, Report
-from usergym.data.rows import Writer
+from usergym.rows import Writer
 
 SPLITS = ("train", "validation")
 ABOUT = "prepare.json"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from usergym.data.prepare.output import SPLITS, Output, check_folder
 from usergym.data.prepare.recipe import Item, Recipe, Report
 from usergym.data.prepare.sources import Read, Source
-from usergym.data.rows import BadRow
+from usergym.rows import BadRow
 from usergym.types import split_of
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 from usergym.data.prepare.sources import Read
-from usergym.data.rows import Skipped
+from usergym.rows import Skipped
 
 T_contra = TypeVar("T_contra", contravariant=True)
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 import numpy as np
 
-from usergym.data.rows import SUFFIXES, MissingPackage, Place, Skipped, kind_of, read_rows
+from usergym.rows import SUFFIXES, MissingPackage, Place, Skipped, kind_of, read_rows
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

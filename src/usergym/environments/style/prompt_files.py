@@ -1,7 +1,6 @@
 """Requests of one's own, from a file: a text, chat messages, or interaction tuples, one in each row."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,9 @@ import msgspec
 
 from usergym.environments.base import RowError
 from usergym.models.chat_format import from_chat
+from usergym.rows import BadRow, read_rows
 from usergym.types import Message, Record, Turn, stable_hash
 
-SUFFIXES = (".jsonl", ".json", ".parquet")
 FIELDS = ("prompt", "messages", "x")
 SPLITS = ("train", "validation", "test")
 _ROLES = {"human": "user", "gpt": "assistant"}
@@ -31,12 +30,20 @@ class Prompt(Record, frozen=True):
 
 def read_prompts(path: str) -> tuple[Prompt, ...]:
     """All rows of the file. ValueError names the file, the row and the field of one that asks for nothing."""
+    file = Path(path)
+    if not file.is_file():
+        raise ValueError(f"prompts={path}: there is no such file; check the path")
+    if file.suffix == ".json" and not file.read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+        raise ValueError(f"prompts={path}: expected a JSON list of rows")
     found = []
-    for number, row in _rows(Path(path)):
-        try:
-            found.append(prompt_of(row, number))
-        except ValueError as error:
-            raise ValueError(f"prompts={path}, row {number}: {error}") from None
+    try:
+        for place, row in read_rows(file):
+            try:
+                found.append(prompt_of(row, place.number))
+            except ValueError as error:
+                raise BadRow(place, str(error)) from None
+    except BadRow as bad:
+        raise ValueError(f"prompts={path}, row {bad.place.number}: {bad.problem}") from None
     if not found:
         raise ValueError(f'prompts={path} is empty; give rows such as {{"prompt": "..."}}')
     return tuple(found)
@@ -105,51 +112,3 @@ def _group(row: Mapping[str, Any], turns: list[Turn]) -> str:
     known = meta.get("conversation_id") if isinstance(meta, Mapping) else row.get("conversation_id")
     start = known if isinstance(known, str) and known else " ".join(turns[0].said.lower().split())
     return f"prompt-{stable_hash(start):016x}"
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    if not path.is_file():
-        raise ValueError(f"prompts={path}: there is no such file; check the path")
-    match path.suffix:
-        case ".jsonl":
-            return _lines(path)
-        case ".json":
-            return _list(path)
-        case ".parquet":
-            return _parquet(path)
-    raise ValueError(f"prompts={path}: the ending says what it is; expected one of {', '.join(SUFFIXES)}")
-
-
-def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield number, _decoded(line.removeprefix(b"\xef\xbb\xbf"), f"prompts={path}, row {number}")
-
-
-def _list(path: Path) -> Iterator[tuple[int, Any]]:
-    rows = _decoded(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), f"prompts={path}")
-    if not isinstance(rows, list):
-        raise ValueError(f"prompts={path}: expected a JSON list of rows, found {str(rows)[:60]}")
-    yield from enumerate(rows, 1)
-
-
-def _decoded(text: bytes, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where}: not JSON ({error})") from None
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ModuleNotFoundError:
-        raise ValueError(f"prompts={path}: parquet needs pyarrow: pip install 'usergym[data]'") from None
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
-            yield from enumerate(rows, 1)
-    except pyarrow.ArrowInvalid as error:
-        raise ValueError(f"prompts={path}: not a parquet file ({error})") from None

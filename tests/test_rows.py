@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.strategies import objects
-from usergym.data.rows import BadRow, Skipped, Writer, read_rows
+from usergym.rows import BadRow, Skipped, Writer, read_rows
 
 
 def rows_of(path, **options):
