@@ -143,7 +143,7 @@ def test_a_user_who_dies_in_the_middle_stops_the_run_cleanly_and_it_goes_on_when
     with user(36) as port:
         arguments = (
             *("--envs", ORCHARD, "--model", policy, "--user-model", f"http://127.0.0.1:{port}/v1/user", "--out", out),
-            *("--steps", 3, "--validation", 0, "--retries", 0, "--max-lost", 0.25, "--max-replies", 2, *SMALL),
+            *("--steps", 6, "--validation", 0, "--retries", 0, "--max-lost", 0.25, "--max-replies", 2, *SMALL),
         )
         status, told = run(*arguments)
     assert status == 3, told
@@ -167,7 +167,7 @@ def test_a_user_who_dies_in_the_middle_stops_the_run_cleanly_and_it_goes_on_when
     with user(10**6, port):
         status, told = run(*arguments)
     assert (status, f"going on from step {stopped}" in told) == (0, True), told
-    assert [*steps(out, "lost")] == [1, 2, 3]
+    assert [*steps(out, "lost")] == [1, 2, 3, 4, 5, 6]
 
 
 def test_what_cannot_work_is_one_line_before_any_compute(policy: Path, tmp_path: Path, run: Run) -> None:
