@@ -17,13 +17,14 @@ import msgspec
 import small_talk
 from learning import call, interval, read, told
 
+from usergym.environments.style.topical import amiss
 from usergym.evaluation.statistics import mean_interval, paired_difference
 from usergym.training.hindsight import SLOT, template_of
 from usergym.types import Trajectory
 from usergym.users.styles.rules import score
 from usergym.users.styles.spec import get
 
-STEPS, TASKS = 30, 200
+STEPS, TASKS, REPEATS = 30, 200, 2
 SIZE = {"layers": 4, "heads": 4}
 ALONE, GROUPED = ("--prompts", 64, "--group", 1), ("--prompts", 16, "--group", 4)
 MAIN = "no_lists"
@@ -44,29 +45,27 @@ class Way:
     rate: float = 1e-4
 
 
+NONE, BASE, EMA = ("--anchor", 0), ("--teacher", "base"), ("--teacher", "ema")
+BARE = ("--control", "none")
+UNRELATED = ",reactions=unrelated"
+
 WAYS = (
     Way("default"),
     Way("GRPO on the score", batch=GROUPED, verb="grpo"),
-    Way("GRPO, three replies", env=",turns=3", batch=GROUPED, verb="grpo", flags=("--max-replies", 3)),
-    Way("another style", "exclamation", measured=("exclamation",)),
-    Way("two styles at once", "no_emojis+no_filler_followup", measured=("no_emojis", "no_filler_followup")),
-    Way("unrelated reactions", env=",reactions=unrelated"),
+    Way("unrelated reactions", env=UNRELATED),
     Way("flip", "no_lists>more_lists", f",every={STEPS * 64}", steps=2 * STEPS, measured=("no_lists", "more_lists")),
-    Way("three times the rate", rate=3e-4),
-    Way("three times the rate, teacher EMA", rate=3e-4, flags=("--teacher", "ema")),
-    Way("three times the rate, teacher base", rate=3e-4, flags=("--teacher", "base")),
-    Way("three times the rate, anchor .1", rate=3e-4, flags=("--anchor", 0.1)),
-    Way("teacher EMA", flags=("--teacher", "ema")),
-    Way("teacher base", flags=("--teacher", "base")),
+    Way("no anchor", flags=NONE),
+    Way("no anchor, teacher EMA", flags=(*NONE, *EMA)),
+    Way("teacher EMA", flags=EMA),
+    Way("no control", flags=BARE),
+    Way("no control, no anchor, teacher base", flags=(*BARE, *NONE, *BASE)),
     Way("grouped", batch=GROUPED),
     Way("cross-fitted", flags=("--cross-fit",), batch=GROUPED),
-    Way("no control", flags=("--control", "none")),
-    Way("contrast, empty", flags=("--control", "empty")),
-    Way("contrast, shuffled", flags=("--control", "shuffled")),
-    Way("centred per reply (published)", flags=("--sdpo", "legacy-online")),
-    Way("centred over the batch", flags=("--centring", "batch")),
-    Way("centred over siblings", flags=("--centring", "sibling"), batch=GROUPED),
-    Way("top 20 tokens", flags=("--estimator", "topk")),
+    Way("another style", "no_emojis", measured=("no_emojis",)),
+    Way("unrelated reactions, no control, no anchor", env=UNRELATED, flags=(*BARE, *NONE)),
+    Way("published online form", flags=("--sdpo", "legacy-online")),
+    Way("control shuffled", flags=("--control", "shuffled")),
+    Way("top 20 tokens, teacher base", flags=("--estimator", "topk", *BASE)),
 )
 
 
@@ -101,6 +100,7 @@ def main(
         model = taught(out / f"seed{seed}", seed)
         for style in sorted({each for way in chosen for each in way.measured}):
             evaluate(model, style, out / f"seed{seed}" / f"taught-{style}", out)
+        evaluate(out / f"seed{seed}" / "untrained", MAIN, out / f"seed{seed}" / "raw", out)
         for way in chosen:
             train(way, model, out, seed, steps or way.steps)
     if only is not None:
@@ -152,7 +152,7 @@ def run(way: Way, out: Path, seed: int) -> Path:
 def evaluate(model: Path, style: str, folder: Path, out: Path) -> None:
     call(
         *("rollout", "--env", environment(style, out), "--model", f"checkpoint/{model}", "--split", "test"),
-        *("--limit", TASKS, "--temperature", 1, "--max-tokens", 64, "--out", folder),
+        *("--limit", TASKS, "--repeats", REPEATS, "--temperature", 1, "--max-tokens", 64, "--out", folder),
     )
 
 
@@ -168,6 +168,7 @@ def measured(way: Way, out: Path, seeds: int) -> dict[str, Any]:
             "after": told(mean_interval(after)),
             "gain": told(paired_difference(before, after)),
             "seeds": [told(mean_interval(one))["mean"] for one in each],
+            "answers": answering([run(way, out, seed) / f"test-{style}" for seed in range(seeds)]),
         }
     return {"way": way.name, "style": way.style, "styles": rows}
 
@@ -182,29 +183,42 @@ def pooled(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]
 
 def table(found: Sequence[Mapping[str, Any]]) -> str:
     lines = [
-        "| run | user's style | measured | before | after | gain, paired | 95 % interval | after, by seed |",
-        "|---|---|---|---|---|---|---|---|",
+        "| run | user's style | measured | before | after | gain, paired | 95 % interval | after, by seed | answers |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for way in found:
         for style, row in way["styles"].items():
             by_seed = ", ".join(f"{each:.3f}" for each in row["seeds"])
             lines.append(
                 f"| {way['way']} | {way['style']} | {style} | {row['before']['mean']:.3f} | {row['after']['mean']:.3f} "
-                f"| {row['gain']['mean']:+.3f} | {interval(row['gain'])} | {by_seed} |"
+                f"| {row['gain']['mean']:+.3f} | {interval(row['gain'])} | {by_seed} | {row['answers']:.2f} |"
             )
     return "\n".join(lines)
 
 
 def scores(folder: Path, style: str, batch: int = 64) -> Iterator[tuple[int, float]]:
-    """Step and score of every training reply: the policy's own, at that step."""
+    """Step and score of every training reply, the policy's own at that step: what the environment would pay for it
+    under this style."""
     styles = (get(style),)
     for line in (folder / "trajectories.jsonl").read_bytes().splitlines():
         trajectory = msgspec.json.decode(line, type=Trajectory)
         said = [turn.message.content for turn in trajectory.turns if turn.speaker == "assistant"]
         if trajectory.error is None and said:
-            value = score(styles, said[-1])
+            value = 0.0 if amiss(trajectory.task.opening[-1].said, said[-1]) else score(styles, said[-1])
             assert value is not None
             yield trajectory.sample // batch + 1, value
+
+
+def answering(folders: Sequence[Path]) -> float:
+    """The share of replies that are an answer to their request."""
+    found = [
+        reward.value
+        for folder in folders
+        for line in (folder / "trajectories.jsonl").read_bytes().splitlines()
+        for reward in msgspec.json.decode(line, type=Trajectory).rewards
+        if reward.name == "on_topic" and reward.value is not None
+    ]
+    return sum(found) / len(found)
 
 
 def write(found: Sequence[Mapping[str, Any]], ways: Sequence[Way], out: Path, seeds: int, results: Path) -> None:

@@ -13,6 +13,7 @@ from usergym.models.providers import connect, parse
 from usergym.models.retry import Retry
 from usergym.models.transport import Options, show
 from usergym.rollouts.engine import Seating, seat_idle, seat_model, seat_oracle
+from usergym.users.states.speaking import SpeakingModel, read_speech
 
 PLAYED = {"oracle": seat_oracle, "idle": seat_idle}
 CHECKPOINT = "checkpoint/"
@@ -89,4 +90,5 @@ def _checkpoint(name: str) -> Model:
         raise LookupError(f"model {name!r} needs {error.name}; get it with: pip install 'usergym[train]'") from error
     folder = name.removeprefix(CHECKPOINT)
     check(folder)
-    return Frozen(folder)
+    speech = next(filter(None, (read_speech(Path(folder, part)) for part in ("", "model"))), None)
+    return SpeakingModel(Frozen(folder), speech) if speech else Frozen(folder)

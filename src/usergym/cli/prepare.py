@@ -12,12 +12,13 @@ SOURCES = {
         "Tuples (x, y, o) of chats with feedback (microsoft/WildFeedback).",
     ),
     "wildchat": ("prepare_tuples:wildchat", "Tuples (x, y, o) of a sample of English chats (allenai/WildChat)."),
+    "users": ("prepare_users:users", "Threads, personas and what people wrote next: rows for a simulated user."),
     "log": ("prepare_tuples:log", "Tuples (x, y, o) of any chat log, or of a run."),
 }
 
 prepare = App(
     name="prepare",
-    help="Write prompts, or tuples of context, reply and reaction, from a public data set or a chat log of your own.",
+    help="Write prompts, tuples of context, reply and reaction, or rows of people, from public data or your own logs.",
     default_parameter=Parameter(negative_iterable=()),
 )
 for name, (place, line) in SOURCES.items():

@@ -11,6 +11,7 @@ WAYS = {
         "Play with a teacher or oracle, keep the best conversations, and fine-tune on them.",
     ),
     "grpo": ("train_grpo:grpo", "Multi-turn GRPO in one or more environments."),
+    "users": ("train_users:users", "Simulated users: states and words, judged by what people really wrote."),
     "sdpo": ("train_sdpo:sdpo", "Learning from how users react, online or from recorded conversations."),
 }
 

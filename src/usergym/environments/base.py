@@ -111,6 +111,11 @@ class World:
         """The agent's system prompt."""
         return ""
 
+    @property
+    def reply_tokens(self) -> int | None:
+        """The most tokens the agent's replies may have here, whatever else limits them."""
+        return None
+
     def tools(self, speaker: Speaker) -> Sequence[Tool]:
         if speaker == "assistant" and self.task.tools is not None:
             return self.task.tools

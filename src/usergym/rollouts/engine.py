@@ -53,7 +53,9 @@ def seat_model(model: Model, sampling: Sampling = Sampling()) -> Seating:
 
     def seating(world: World, seed: int) -> Participant:
         tools = world.tools("assistant")
-        seat = Seat(world.system, tuple(tool.name for tool in tools), model.name, sampling)
+        limits = [each for each in (sampling.max_tokens, world.reply_tokens) if each]
+        asked = msgspec.structs.replace(sampling, max_tokens=min(limits, default=None))
+        seat = Seat(world.system, tuple(tool.name for tool in tools), model.name, asked)
         return ModelParticipant("assistant", model, seat, tools, seed)
 
     return seating

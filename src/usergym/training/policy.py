@@ -52,6 +52,9 @@ class TokenParticipant:
             return Turn(self.speaker, Message("assistant"), heard="", stop="length")
         started = time.perf_counter()
         sampled = await self.sample(prompt)
+        if self.speaker == "assistant" and (most := self.world.reply_tokens):
+            # What was sampled behind the limit changes nothing before it.
+            sampled = Sampled(sampled.ids[:most], sampled.logprobs[:most])
         message = self.chat.read(sampled.ids, len(view))
         stop = None
         if not self.chat.ended(sampled.ids):

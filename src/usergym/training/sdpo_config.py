@@ -13,12 +13,15 @@ Published = Literal["usergym", "legacy-online", "legacy-offline"]
 STEPS = 100
 
 FORMS: dict[Published, dict[str, Any]] = {
-    "usergym": {"centring": "none", "ignore_first_k": 0, "template": "neutral", "control": "unrelated"},
+    "usergym": {"centring": "none", "ignore_first_k": 0, "template": "neutral", "control": "unrelated", "anchor": 0.5},
     "legacy-online": {"centring": "sequence", "ignore_first_k": 0, "template": "neutral", "control": "none"},
     "legacy-offline": {"centring": "none", "ignore_first_k": 2, "template": "improve", "control": "none"},
 }
-"""What each form says of the choices that are not given. Ours is what docs/sdpo_signal.md finds for: any remark behind
-a request moves a model, whatever it says, and a control takes that away."""
+"""What each form says of the choices that are not given. Ours is what docs/sdpo_signal.md and
+docs/results/learning_sdpo.md find for: any remark behind a request moves a model, whatever it says, and a control takes
+that away; without an anchor the policy soon forgets how to answer at all."""
+WHOLE = {"control": "none", "anchor": 0.0}
+"""Of whole distributions, in place of that."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,9 @@ class SdpoConfig(GrpoConfig):
     """No token's signal is larger."""
     ignore_first_k: int | None = None
     """Leave out so many tokens at the start of a reply."""
-    anchor: float = 0.0
-    """Weight of a KL term that holds the policy near the model it began as, with an unbiased gradient."""
+    anchor: float | None = None
+    """Weight of a KL term that holds the policy near the model it began as, with an unbiased gradient. Default: 0.5; 0
+    in the legacy forms and for whole distributions."""
     template: str | None = None
     """How the reaction stands in the context: a name of the registry (neutral, improve, critique, bare) or a text file
     with the slot {reaction}."""
@@ -82,8 +86,8 @@ class SdpoConfig(GrpoConfig):
     """Adds so much of the turn-level credit of rewards, as `train grpo` gives it. Needs a group."""
 
     def __post_init__(self) -> None:
-        form = FORMS[self.sdpo] if self.estimator == "sampled" else {**FORMS[self.sdpo], "control": "none"}
-        for name, value in form.items():
+        form = FORMS[self.sdpo] if self.estimator == "sampled" else {**FORMS[self.sdpo], **WHOLE}
+        for name, value in {"anchor": 0.0, **form}.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         if self.loss is None:

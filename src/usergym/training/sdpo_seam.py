@@ -53,7 +53,7 @@ class ReactionTrainer(ConversationTrainer):
             ignore_first_k=sdpo.ignore_first_k or 0,
             centring=sdpo.centring or "none",
             clip=sdpo.signal_clip,
-            anchor=sdpo.anchor,
+            anchor=sdpo.anchor or 0.0,
         )
         self.teacher = Teacher(sdpo.teacher, self._own, sdpo.ema_rate, sdpo.renew_every)
         self.began = self.teacher if sdpo.teacher == "base" else Teacher("base" if sdpo.anchor else "live", self._own)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.terminal import SHARED
-from usergym.environments._words import sentences, stem
+from usergym.judges.words import sentences, stem
 from usergym.environments.intention import environment as Intention
 from usergym.environments.intention.details import Detail, userrl, worth
 from usergym.environments.intention.generator import templates

@@ -2,7 +2,8 @@
 
 Three shapes are read: the raw one (`completion`, `user_id`), the one for reinforcement learning
 (`reward_model.ground_truth`, `extra_info.target_user_id`) and the one for fine-tuning (`generation`). HUMAN
-is the user here, everybody else is the other side. The one for reinforcement learning is written.
+is the user here, everybody else is the other side. Trajectories are written as the one for reinforcement learning;
+`rl_row` and `sft_row` write what is known in parts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ def matches(row: Mapping[str, Any]) -> bool:
 
 def read(row: Mapping[str, Any]) -> list[Trajectory]:
     info = dropped_nulls(row.get("extra_info") or {})
-    target = _target(row)
+    target = truth_of(row)
     system = ""
     turns = []
     for place, part in enumerate(dropped_nulls(listed(row, "prompt"))):
@@ -53,7 +54,8 @@ def read(row: Mapping[str, Any]) -> list[Trajectory]:
     return [Trajectory(task, 0, stable_hash(task_id, 0), seats, turns)]
 
 
-def _target(row: Mapping[str, Any]) -> str:
+def truth_of(row: Mapping[str, Any]) -> str:
+    """The words to be simulated, of a row of any of the three shapes. RowError where there are none."""
     about, generation = row.get("reward_model"), row.get("generation")
     for field, value in (
         ("completion", row.get("completion")),
@@ -80,12 +82,9 @@ def write(trajectory: Trajectory, speaker: Speaker = "user", tools: Sequence[Too
     if not spoken:
         return []
     seat = trajectory.seats.get("user")
-    prompt = [{"role": "system", "content": seat.system, "name": "system"}] if seat and seat.system else []
-    for turn in trajectory.turns[: spoken[-1]]:
-        if turn.said and turn.speaker == "user":
-            prompt.append({"role": "user", "content": turn.said, "name": NAME})
-        elif turn.said:
-            prompt.append({"role": "assistant", "content": turn.said, "name": turn.message.name or "assistant"})
+    said = [turn for turn in trajectory.turns[: spoken[-1]] if turn.said]
+    named_turns = [(NAME if turn.speaker == "user" else turn.message.name or "assistant", turn.said) for turn in said]
+    prompt = messages(seat.system if seat else "", named_turns)
     data = trajectory.task.data
     known = data.get("extra_info")
     persona = data.get("persona", "")
@@ -99,11 +98,28 @@ def write(trajectory: Trajectory, speaker: Speaker = "user", tools: Sequence[Too
         "post_id": trajectory.task.group,
         "is_top_level": len(spoken) == 1,
     }
-    row = {
-        "data_source": data.get("data_source") or trajectory.task.env,
+    info |= known if isinstance(known, Mapping) else {}
+    return [rl_row(prompt, trajectory.turns[spoken[-1]].said, info, data.get("data_source") or trajectory.task.env)]
+
+
+def messages(system: str, thread: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """A row's prompt, of names and words: HUMAN is the user, everybody else is not."""
+    told = [{"role": "system", "content": system, "name": "system"}] if system else []
+    roles = ({"role": "user" if name == NAME else "assistant", "content": text, "name": name} for name, text in thread)
+    return [*told, *roles]
+
+
+def rl_row(prompt: list[dict[str, str]], truth: str, info: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """A row for reinforcement learning; `info` becomes its `extra_info`."""
+    return {
+        "data_source": source,
         "prompt": prompt,
         "ability": "generation",
-        "reward_model": {"style": "custom", "ground_truth": trajectory.turns[spoken[-1]].said},
-        "extra_info": {**info, **(known if isinstance(known, Mapping) else {})},
+        "reward_model": {"style": "custom", "ground_truth": truth},
+        "extra_info": dict(info),
     }
-    return [row]
+
+
+def sft_row(prompt: list[dict[str, str]], generation: str) -> dict[str, Any]:
+    """A row for fine-tuning."""
+    return {"prompt": prompt, "generation": {"role": "user", "name": NAME, "content": generation}}

@@ -8,7 +8,7 @@ one that any question may hold nor one of the request.
 import re
 from collections.abc import Collection, Sequence
 
-from usergym.environments._words import FUNCTION_WORDS, sentences, stem, stems, words
+from usergym.judges.words import FUNCTION_WORDS, sentences, stem, stems, words
 
 MOST = 3
 """Subjects of one message, and clauses of one question that may each ask for something else."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from usergym.environments._words import sentences, words
+from usergym.judges.words import sentences, words
 from usergym.environments.base import RowError, read_task
 from usergym.environments.persuasion.claims import Claim
 from usergym.types import Message, Task, Turn, stable_hash

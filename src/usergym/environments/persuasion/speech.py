@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from usergym.environments._words import FUNCTION_WORDS, sentences, stems, words
+from usergym.judges.words import FUNCTION_WORDS, sentences, stems, words
 
 SHORTEST, LONGEST = 8, 180
 """Words of a message that is taken in."""

@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
-from usergym.environments._words import stems
+from usergym.judges.words import stems
 from usergym.environments.persuasion import speech
 from usergym.environments.persuasion.claims import LAST, Claim
 

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import msgspec
 
-from usergym.environments._words import stem, words
+from usergym.judges.words import stem, words
 from usergym.environments.style.topical import amiss, content
 from usergym.types import Message, Record, Seat, Turn
 from usergym.users.styles.rules import verdicts

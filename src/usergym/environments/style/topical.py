@@ -2,7 +2,7 @@
 
 import re
 
-from usergym.environments._words import stems, words
+from usergym.judges.words import stems, words
 
 FEWEST = 4
 """Words of a reply."""

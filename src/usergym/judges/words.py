@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 
-FUNCTION_WORDS = frozenset((files("usergym.environments") / "_function_words.txt").read_text(encoding="utf-8").split())
+FUNCTION_WORDS = frozenset((files("usergym.judges") / "function_words.txt").read_text(encoding="utf-8").split())
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?=\d)[^.!?\n]*)*[.!?]*")
 _ENDINGS = ("ational", "ization", "isation", "fulness", "iveness", "ations", "ation", "ments", "ment", "ness", "ities",

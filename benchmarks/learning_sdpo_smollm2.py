@@ -1,0 +1,117 @@
+"""The headline run of SDPO: SmolLM2-135M with LoRA learns, from reactions alone, what a user who does not want to hear
+"I" likes, and is measured on requests that it never saw. Every stage is skipped where its output is complete, so the
+same command goes on where it stopped.
+
+    python benchmarks/learning_sdpo_smollm2.py --out runs/sdpo_smollm2
+"""
+
+import json
+from pathlib import Path
+from random import Random
+
+import cyclopts
+from learning import call, interval, read, told
+
+from usergym.evaluation.statistics import mean_interval, paired_difference
+
+MODEL, STYLE = "local/smollm2", "no_first_person"
+MAX_TOKENS, SEED, REPEATS, TEMPERATURE = 64, 7, 2, 0.7
+OCCASIONS = (
+    *("birthday", "wedding", "new job", "retirement", "graduation", "new house", "first marathon", "promotion"),
+    *("exam", "new puppy", "holiday", "recovery", "garden", "new bicycle", "concert", "exhibition"),
+)
+PEOPLE = (
+    *("a colleague", "my sister", "an old friend", "a neighbour", "my teacher", "my uncle", "a teammate", "my boss"),
+    *("my cousin", "a classmate", "my landlady", "my doctor", "my coach", "a former student", "my aunt", "my brother"),
+)
+CALLED = {
+    "before": "untrained",
+    "shown": "untrained, the taste in its prompt",
+    "sdpo": "after SDPO",
+}
+HEAD = """# SmolLM2-135M learns from reactions
+
+Written by `python benchmarks/learning_sdpo_smollm2.py`, on a CPU. SmolLM2-135M-Instruct, LoRA of rank 16; a user who
+does not want to hear *I* (style `{style}`) asks for one sentence to somebody on some occasion, and reacts by exact
+rules. {steps} steps of `usergym train sdpo` with {prompts} conversations each, the settings its defaults but the
+learning rate ({rate:g}) and the temperature ({temperature:g}); no reward is used. Before and after, the model replies
+to {tasks} requests that no training task had, {repeats} times each at that temperature; the score is that of the exact
+rules, and 0 for a reply that has nothing to do with its request. One seed. Intervals are by requests.
+"""
+
+
+def requests() -> list[str]:
+    made = [f"Write one short sentence to {who} about their {what}." for what in OCCASIONS for who in PEOPLE]
+    Random(SEED).shuffle(made)
+    return made
+
+
+def main(
+    *,
+    out: Path = Path("runs/sdpo_smollm2"),
+    results: Path | None = None,
+    steps: int = 20,
+    prompts: int = 16,
+    rate: float = 3e-4,
+    tasks: int = 60,
+) -> None:
+    """Trains and measures.
+
+    Parameters
+    ----------
+    out
+        Where runs are kept.
+    results
+        Folder for learning_sdpo_smollm2.md and .json; nothing is written unless given.
+    steps
+        Of SDPO.
+    prompts
+        Conversations of a step.
+    rate
+        Learning rate.
+    tasks
+        Held out.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    asked = out / "prompts.jsonl"
+    asked.write_text("".join(json.dumps({"prompt": each}) + "\n" for each in requests()))
+    spec = f"style:style={STYLE},prompts={asked},held_out=0.25"
+    models = {"before": f"checkpoint/{MODEL}", "shown": f"checkpoint/{MODEL}"}
+    call(
+        *("train", "sdpo", "--envs", spec, "--model", MODEL, "--lora", "--out", out / "sdpo", "--steps", steps),
+        *("--prompts", prompts, "--micro-batch", 4, "--learning-rate", rate, "--warmup", 2, "--seed", SEED),
+        *("--max-tokens", MAX_TOKENS, "--temperature", TEMPERATURE, "--validation", 0, "--eval-every", 0),
+        *("--save-every", 2, "--keep", 1),
+    )
+    models["sdpo"] = f"checkpoint/{out / 'sdpo' / 'model'}"
+    for name, model in models.items():
+        shown = ",show=1" if name == "shown" else ""
+        call(
+            *("rollout", "--env", f"{spec}{shown}", "--model", model, "--split", "test", "--limit", tasks),
+            *("--repeats", REPEATS, "--temperature", TEMPERATURE, "--max-tokens", MAX_TOKENS, "--concurrency", 20),
+            *("--out", out / f"{name}-test"),
+        )
+    rewards = {name: read(out / f"{name}-test") for name in models}
+    found = {CALLED[name]: told(mean_interval(each)) for name, each in rewards.items()}
+    for name in ("shown", "sdpo"):
+        found[f"{CALLED[name]} less untrained, paired"] = told(paired_difference(rewards["before"], rewards[name]))
+    lines = ["| | score | 95 % interval |", "|---|---|---|"]
+    lines += [f"| {name} | {row['mean']:.3f} | {interval(row)} |" for name, row in found.items()]
+    text = "\n".join(lines)
+    print(text)
+    if results:
+        head = HEAD.format(
+            style=STYLE,
+            steps=steps,
+            prompts=prompts,
+            rate=rate,
+            temperature=TEMPERATURE,
+            tasks=len(rewards["before"]),
+            repeats=REPEATS,
+        )
+        (results / "learning_sdpo_smollm2.json").write_text(json.dumps(found, indent=1) + "\n")
+        (results / "learning_sdpo_smollm2.md").write_text(f"{head}\n{text}\n")
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)

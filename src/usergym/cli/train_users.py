@@ -1,0 +1,153 @@
+"""`usergym train users`: a simulated user is trained to think and speak as given people do."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from usergym.cli.casting import CastOptions
+from usergym.cli.errors import told_in_one_line
+from usergym.cli.models import Models
+from usergym.cli.options import Json, ReachOptions, run_folder
+from usergym.cli.train_grpo import say, show_plan, to_its_end
+from usergym.environments.people.gym import People
+from usergym.environments.people.rows import ALL
+from usergym.training.courses import Course
+from usergym.training.frozen import Frozen
+from usergym.training.record import is_main
+from usergym.training.users_config import UsersConfig
+from usergym.types import Task
+from usergym.users.states.prompting import room
+from usergym.users.states.speaking import Speech
+from usergym.users.states.spec import LAST
+
+
+@dataclass
+class PeopleOptions:
+    """Who is learned, and how."""
+
+    config: Annotated[str, Parameter(name=["--mode", "--config"])] = "separate_system_prompt"
+    """How states are written and learned: response_only, separate_generation, separate_reward, separate_system_prompt
+    and the others of docs/states.md."""
+    hierarchy: str = ""
+    """The levels: a shipped hierarchy or a JSON file. Default: that of the mode."""
+    levels: str = ""
+    """Train these levels only, a+b."""
+    people: int = 300
+    """Without data: so many people of the synthetic population."""
+    posts: int = 60
+    """Without data: so many posts they write about."""
+    population_seed: int = 0
+    """Without data: which population."""
+    persona: Literal["own", "shuffled", "none"] = "own"
+    """The persona a person is told: their own, or for a control another's or none."""
+    thinking: int = 512
+    """Tokens of free thought before a reply, in modes that think."""
+
+
+@told_in_one_line
+def users(
+    data: Path | None = None,
+    /,
+    *,
+    who: Annotated[PeopleOptions, Parameter(name="*", group="Who is learned")] = PeopleOptions(),
+    seats: Annotated[CastOptions, Parameter(name="*", group="Who judges")] = CastOptions(),
+    config: Annotated[UsersConfig, Parameter(name="*", group="Training")],
+    models: Annotated[ReachOptions, Parameter(name="*", group="Models")] = ReachOptions(),
+    resume: Annotated[bool, Parameter(negative="--fresh")] = True,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> int | None:
+    """Train a simulated user: latent states first (stance, emotion, belief, value, goal, communication), then what is
+    said, each judged against what the person really wrote.
+
+    GRPO in the environment `people`, on files of `usergym prepare users` or, without any, on a synthetic population
+    whose states are known. Without --judge-model the exact overlap of words judges; with one, it sees all replies of a
+    group at once, in random order, a decoy among them. What is trained speaks anywhere: --user-model RUN.
+
+    Examples:
+
+        usergym train users --model runs/taught/model --out person
+        usergym train users data/rl/sebvgcr --model Qwen/Qwen3-8B --lora --judge-model openai/gpt-5-mini
+        usergym train users --mode separate_generation --model runs/taught/model --steps 200
+        usergym train users --mode response_only --persona shuffled --model runs/taught/model
+
+    Parameters
+    ----------
+    data
+        A file or folder of `usergym prepare users`, or raw rows.
+    resume
+        Go on where the run stopped, or start over.
+    dry_run
+        Print the settings as they were understood, check all that can be checked, and stop before any compute.
+    json
+        Print one JSON object at the end.
+    """
+    people = people_of(who, data, seats.judge_model is not None, config.prompts)
+    if not people.mode.trains:
+        raise ValueError(f"--mode {who.config} evaluates and does not train; try `usergym eval users`, or another mode")
+    out = run_folder(str(config.out), "users")
+    config = replace(config, out=out, max_tokens=min(config.max_tokens, longest(people)))
+    people.key_points = str(out / "key_points.jsonl")
+    course = Course("people", people, partial(people.tasks, "train", config.seed), validation(people, config))
+    connected = Models(models)
+    frozen = Frozen(config.model, config.chat_template, config.max_tokens)
+    cast = seats.cast(connected, frozen)
+    if dry_run:
+        show_plan(config, [course], cast, json, f"users, {people.mode.name}")
+        return None
+    from usergym.training.grpo_checks import check
+    from usergym.training.users_run import train
+
+    check(config, [course], cast)
+    told = {**seats.told(models), "people": {**vars(who), "data": str(data) if data else None}}
+    run = partial(train, config, course, cast, [frozen, *connected.all], identity=told, resume=resume, say=say)
+    status = to_its_end(run, out, json)
+    if status == 0 and is_main():
+        speech_of(people).save(out / "model")
+    return status
+
+
+def people_of(who: PeopleOptions, data: Path | None, judged: bool, block: int) -> People:
+    return People(
+        config=who.config,
+        hierarchy=who.hierarchy,
+        levels=who.levels,
+        data=str(data) if data else "",
+        people=who.people,
+        posts=who.posts,
+        population_seed=who.population_seed,
+        persona=who.persona,
+        judge="model" if judged else "overlap",
+        block=block,
+        thinking=who.thinking,
+    )
+
+
+def longest(people: People) -> int:
+    """Tokens of the longest reply that any level may have."""
+    asked = people.levels if people.mode.separate else (None,)
+    thinks = (people.thinking if people.mode.thinks(level or LAST) else 0 for level in asked)
+    return max(room(people.hierarchy, level, thinking=most) for level, most in zip(asked, thinks, strict=True))
+
+
+def validation(people: People, config: UsersConfig) -> list[Task]:
+    """What held-out people are asked for is what they said; states are a way to it."""
+    if not config.validation:
+        return []
+    said = (task for task in people.tasks("validation", config.seed) if task.data["level"] in (LAST, ALL))
+    return list(islice(said, config.validation))
+
+
+def speech_of(people: People) -> Speech:
+    """How the trained user speaks: states before the words where it learned them."""
+    mode = people.mode
+    return Speech(
+        people.hierarchy,
+        states=mode.conditioned or people.hierarchy.names != (LAST,),
+        shared=mode.separate and not mode.own_prompts,
+        thinking=tuple(level for level in people.levels if mode.thinks(level)),
+    )

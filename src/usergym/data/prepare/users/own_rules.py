@@ -1,0 +1,124 @@
+"""A persona without a model: what a person's texts show to simple rules, each finding with the place of its quote."""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+from usergym.data.prepare.users.profile import Evidence, Item
+from usergym.data.prepare.users.words import RUN, words
+
+MOST = 12
+"""Items of a field."""
+REPEATED = 2
+"""Texts in which a subject must come up."""
+QUOTED = 3
+"""Words on either side of what is quoted: never so many that a quote is a text of its own."""
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_SENTENCE = re.compile(r"[.!?]+(?:\s|$)")
+_GAP = re.compile(r"\S+")
+
+
+class _Tables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """own_rules.toml"""
+
+    common: str
+    """Words that are no subject."""
+    demographics: dict[str, str]
+    """Patterns, with what they tell of a match."""
+    values: dict[str, str]
+    """What is cared about, with the words that show it."""
+    communication: dict[str, str]
+    """Habits, with their patterns."""
+
+
+@cache
+def _tables() -> _Tables:
+    text = files("usergym.data.prepare.users").joinpath("own_rules.toml").read_text()
+    return msgspec.toml.decode(text, type=_Tables)
+
+
+def by_rules(texts: Sequence[str]) -> dict[str, tuple[Item, ...]]:
+    """Items by field, as far as the texts have them."""
+    tables = _tables()
+    return {
+        "demographics": _facts(texts, tables.demographics),
+        "interests": _subjects(texts, frozenset(tables.common.split())),
+        "values": _habits(texts, {f"cares about {name}": _any(each) for name, each in tables.values.items()}, 1),
+        "communication": _habits(texts, tables.communication, max(1, len(texts) // 4)),
+        "statistics": _measures(texts),
+    }
+
+
+def _any(listed: str) -> str:
+    return rf"\b(?:{'|'.join(listed.split())})\b"
+
+
+def _facts(texts: Sequence[str], patterns: Mapping[str, str]) -> tuple[Item, ...]:
+    found: dict[str, list[Evidence]] = {}
+    for pattern, says in patterns.items():
+        for place, text in enumerate(texts):
+            for match in re.finditer(pattern, text):
+                found.setdefault(says.format(*match.groups()), []).append(_evidence(place, text, match.span()))
+    return tuple(Item(says, tuple(places)) for says, places in list(found.items())[:MOST])
+
+
+def _subjects(texts: Sequence[str], common: frozenset[str]) -> tuple[Item, ...]:
+    """Words that come up in several texts, the most widespread first."""
+    places: dict[str, list[Evidence]] = {}
+    spread: Counter[str] = Counter()
+    for place, text in enumerate(texts):
+        seen = set()
+        for match in _WORD.finditer(text):
+            word = match[0].lower()
+            if not (word in common or word in seen or word.endswith("ly")):
+                seen.add(word)
+                places.setdefault(word, []).append(_evidence(place, text, match.span()))
+        spread.update(seen)
+    ranked = sorted((word for word in spread if spread[word] >= REPEATED), key=lambda word: (-spread[word], word))
+    return tuple(Item(f"writes about {word}", tuple(places[word])) for word in ranked[:MOST])
+
+
+def _habits(texts: Sequence[str], patterns: Mapping[str, str], least: int) -> tuple[Item, ...]:
+    """What shows in `least` texts or more, the most frequent first."""
+    found = []
+    for says, pattern in patterns.items():
+        matches = [(place, text, re.search(pattern, text, re.MULTILINE)) for place, text in enumerate(texts)]
+        evidence = tuple(_evidence(place, text, match.span()) for place, text, match in matches if match)
+        if len(evidence) >= least:
+            found.append(Item(says, evidence))
+    return tuple(sorted(found, key=lambda item: -len(item.evidence))[:MOST])
+
+
+def _measures(texts: Sequence[str]) -> tuple[Item, ...]:
+    whole = tuple(Evidence(place, 0, len(text)) for place, text in enumerate(texts))
+    lengths = [len(text.split()) for text in texts]
+    sentences = [len(part.split()) for text in texts for part in _SENTENCE.split(text) if part.strip()]
+    asked = sum("?" in text for text in texts) / len(texts)
+    own = sum(bool(re.search(r"\b(?:I|me|my)\b", text)) for text in texts) / len(texts)
+    told = [
+        f"about {statistics.median(lengths):.0f} words a message",
+        f"between {min(lengths)} and {max(lengths)} words",
+        f"about {statistics.median(sentences or [0]):.0f} words a sentence",
+        f"a question in {asked:.0%} of the messages",
+        f"speaks of themselves in {own:.0%} of the messages",
+    ]
+    return tuple(Item(says, whole) for says in told)
+
+
+def _evidence(place: int, text: str, span: tuple[int, int]) -> Evidence:
+    """The match with a few words around it, fewer than would be a leak."""
+    start, end = span
+    before = list(_GAP.finditer(text, 0, start))[-QUOTED:]
+    after = list(_GAP.finditer(text, end))[:QUOTED]
+    start = before[0].start() if before else start
+    end = after[-1].end() if after else end
+    tokens = list(_GAP.finditer(text, start, end))
+    while len(tokens) > 1 and len(words(text[tokens[0].start() : tokens[-1].end()])) >= RUN:
+        tokens.pop()
+    start, end = (tokens[0].start(), tokens[-1].end()) if tokens else (start, end)
+    return Evidence(place, start, end, text[start:end])

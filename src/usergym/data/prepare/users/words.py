@@ -1,0 +1,26 @@
+"""Runs of words that two texts share: what a leak and a copy look like."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+RUN = 8
+"""So many words in a row are no accident."""
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+def words(text: str) -> list[str]:
+    """Lower-cased, without punctuation."""
+    return [word.replace("’", "'") for word in _WORD.findall(text.lower())]
+
+
+def runs(text: str, length: int = RUN) -> Iterator[tuple[str, ...]]:
+    """All runs of so many words."""
+    said = words(text)
+    return (tuple(said[place : place + length]) for place in range(len(said) - length + 1))
+
+
+def holds(whole: Sequence[str], part: Sequence[str]) -> bool:
+    """Whether the words `part` stand in `whole`, in a row."""
+    if not part or len(part) > len(whole):
+        return False
+    return f" {' '.join(part)} " in f" {' '.join(whole)} "

@@ -1,0 +1,232 @@
+"""The environment people: a thread, a person, and what they think and write."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+from usergym.environments.base import Environment, World
+from usergym.environments.people import rows
+from usergym.environments.people.contexts import RESPONSE, Context, generated, read_contexts
+from usergym.environments.people.grading import Grade, Read, by_judge, by_overlap, read_reply
+from usergym.environments.people.reservoir import Prefix, Reservoir
+from usergym.judges.alignment import KeyPointReader
+from usergym.models.base import Model
+from usergym.types import Reward, Seat, Speaker, Task, Trajectory, stable_hash
+from usergym.users.base import Participant
+from usergym.users.scripted import ScriptedParticipant
+from usergym.users.states import Hierarchy, load, parse_states, written
+from usergym.users.states.modes import mode
+from usergym.users.states.prompting import room, system_prompt
+from usergym.users.states.spec import LAST
+
+HELD = "prefix"
+"""The reward that tells, without weight, what a reply was conditioned on."""
+
+
+class People(Environment):
+    """A person as they were: the agent's seat speaks as HUMAN, and each level of what they think and write is graded
+    by what the person thought and wrote.
+
+    `config`: how the levels are asked for, a mode of docs/states.md. `hierarchy`: a shipped one or a JSON file, in
+    place of the mode's. `levels`: those that are asked for, `a+b`; all unless given. `data`: a file or folder of
+    `usergym prepare users`, or of raw rows; else `people` and `posts` of the population of `population_seed`, whose
+    states are known. `persona`: a person's own, that of another (`shuffled`) or `none`, which are controls. `judge`:
+    `overlap` needs no model, `model` asks --judge-model. `block`: with states that condition, so many contexts have
+    their levels one after the other. `thinking`: tokens a reply may think before it.
+    """
+
+    name = rows.NAME
+    max_replies = 1
+
+    def __init__(
+        self,
+        config: str = "separate_system_prompt",
+        hierarchy: str = "",
+        levels: str = "",
+        data: str = "",
+        people: int = 300,
+        posts: int = 60,
+        population_seed: int = 0,
+        persona: Literal["own", "shuffled", "none"] = "own",
+        judge: Literal["overlap", "model"] = "overlap",
+        block: int = 16,
+        thinking: int = 512,
+    ) -> None:
+        self.mode = mode(config)
+        self.hierarchy: Hierarchy = load(hierarchy or self.mode.levels)
+        for option, given in (("people", people), ("posts", posts), ("block", block)):
+            if given < 1:
+                raise ValueError(f"{option}={given}: expected 1 or more")
+        if thinking < 0:
+            raise ValueError(f"thinking={thinking}: expected 0 or more tokens")
+        self.levels = tuple(self._asked_for(levels))
+        self.data = data
+        self.population = (people, posts, population_seed)
+        self.persona = persona
+        self.judge = judge
+        self.block = block
+        self.thinking = thinking
+        self.reservoir = Reservoir()
+        """Of the states found so far; what a level is conditioned on in a mode that conditions."""
+        self.readers: dict[int, KeyPointReader] = {}
+        self.key_points: str | None = None
+        """A file that keeps the key points of truths; set by whoever keeps the run."""
+
+    def _asked_for(self, levels: str) -> Iterator[str]:
+        if not levels:
+            yield from (level.name for level in self.hierarchy.judged)
+        for name in filter(None, levels.split("+")):
+            yield self.hierarchy.level(name).name
+
+    @cached_property
+    def contexts(self) -> Sequence[Context]:
+        return read_contexts(self.data) if self.data else generated(*self.population)
+
+    def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
+        """Every context with every level, or with all of them in one reply; it ends. The person is the group."""
+        asked = self.levels if self.mode.separate else (rows.ALL,)
+        in_order = self.block if self.mode.separate and self.mode.conditioned else 0
+        return rows.tasks(self.contexts, asked, in_order=in_order, persona=self.persona, split=split, seed=seed)
+
+    def read(self, row: Mapping[str, Any]) -> Task:
+        return rows.read(row, self.levels if self.mode.separate else (rows.ALL,))
+
+    def content_keys(self, task: Task) -> Iterable[str]:
+        return [rows.asked_of(task).truth[RESPONSE]]
+
+    def start(self, task: Task) -> "PersonWorld":
+        return PersonWorld(task, self)
+
+    async def score_group(self, trajectories: Sequence[Trajectory], judge: Model | None) -> None:
+        """With `judge=model`, judges all replies to one task together. What was found is offered to the reservoir."""
+        if self.judge == "model":
+            await self._judged(trajectories, judge)
+        for trajectory in trajectories:
+            self._offer(trajectory)
+
+    async def _judged(self, trajectories: Sequence[Trajectory], judge: Model | None) -> None:
+        if judge is None:
+            raise ValueError("environment people with judge=model needs --judge-model")
+        if not trajectories:
+            return
+        reader = self.readers.setdefault(id(judge), KeyPointReader(judge, self.key_points))
+        task = trajectories[0].task
+        asked = rows.asked_of(task)
+        levels = self.levels_of(asked.level)
+        reads = [self.reply_of(each, levels) for each in trajectories]
+        for place, level in enumerate(levels):
+            grades, _ = await by_judge(
+                reader,
+                self.hierarchy.level(level),
+                [read[place] for read in reads],
+                truth=rows.truth_of(asked.truth, level),
+                thread=task.opening[-1].said,
+                decoy=asked.decoy,
+                seed=stable_hash(task.id, trajectories[0].sample),
+            )
+            for trajectory, grade in zip(trajectories, grades, strict=True):
+                trajectory.rewards.append(reward(level, grade, len(levels), trajectory))
+
+    def _offer(self, trajectory: Trajectory) -> None:
+        asked = rows.asked_of(trajectory.task)
+        if not self.builds or trajectory.task.split != "train" or asked.level == LAST:
+            return
+        read = self.reply_of(trajectory, [asked.level])[0]
+        earned = {each.name: each for each in trajectory.rewards}
+        value = earned[asked.level].value if asked.level in earned else None
+        if not read.wrong and value is not None:
+            before = held(earned[HELD]) if HELD in earned else None
+            self.reservoir.offer(asked.context, asked.level, before, read.text, value)
+
+    @property
+    def builds(self) -> bool:
+        """Whether a level is conditioned on what was found for those before it."""
+        return self.mode.separate and self.mode.conditioned
+
+    def prefix(self, task: Task) -> Prefix | None:
+        """What a task's level is conditioned on now, the same for all samples of a step."""
+        asked = rows.asked_of(task)
+        if not self.builds or asked.level == rows.ALL:
+            return None
+        before = self.hierarchy.names[: self.hierarchy.names.index(asked.level)]
+        return self.reservoir.draw(asked.context, before, stable_hash(task.id, self.reservoir.step))
+
+    def levels_of(self, level: str) -> tuple[str, ...]:
+        """Those that one reply has."""
+        return self.levels if level == rows.ALL else (level,)
+
+    def reply_of(self, trajectory: Trajectory, levels: Sequence[str]) -> list[Read]:
+        said = [turn for turn in trajectory.turns if turn.speaker == "assistant"]
+        words = said[-1].message.content if said else ""
+        return read_reply(words, self.hierarchy, levels, bool(said) and said[-1].stop == "length")
+
+
+class PersonWorld(World):
+    def __init__(self, task: Task, gym: People) -> None:
+        super().__init__(task)
+        self.gym = gym
+        self.asked = rows.asked_of(task)
+        self.levels = gym.levels_of(self.asked.level)
+        for level in self.levels:
+            gym.hierarchy.level(level)
+        self.level = None if self.asked.level == rows.ALL else self.asked.level
+        self.thinks = gym.mode.thinks(self.level or LAST)
+        self.prefix = gym.prefix(task)
+
+    @property
+    def system(self) -> str:
+        return system_prompt(
+            self.gym.hierarchy,
+            self.level,
+            self.asked.persona,
+            thinking=self.thinks,
+            prefix=self.prefix.states if self.prefix else {},
+            shared=self.gym.mode.separate and not self.gym.mode.own_prompts,
+        )
+
+    @property
+    def reply_tokens(self) -> int:
+        return room(self.gym.hierarchy, self.level, thinking=self.gym.thinking if self.thinks else 0)
+
+    def secrets(self) -> Sequence[str]:
+        """What the person wrote."""
+        return [self.asked.truth[RESPONSE]]
+
+    def oracle(self) -> Participant:
+        if missing := [level for level in self.levels if level not in self.asked.truth]:
+            raise LookupError(f"task {self.task.id} has no oracle: nobody knows the {missing[0]} of {self.asked.user}")
+        truth = {level: self.asked.truth[level] for level in self.levels}
+        words = written(truth) if self.gym.hierarchy.tagged else truth[self.levels[0]]
+        return ScriptedParticipant("assistant", [words], Seat(self.system, model="oracle"))
+
+    async def hears(self, speaker: Speaker, words: str) -> None:
+        if speaker == "assistant":
+            self.stop = "written"
+
+    async def score(self) -> list[Reward]:
+        assert self.trajectory is not None
+        made = []
+        if self.prefix:
+            states = written({level: " ".join(text.split()) for level, text in self.prefix.states.items()})
+            made.append(Reward(HELD, self.prefix.score, weight=0.0, reason=states))
+        reads = self.gym.reply_of(self.trajectory, self.levels)
+        for read in reads:
+            made.append(Reward(f"{read.level}_kept", float(not read.wrong), weight=0.0, reason=read.wrong))
+        if self.gym.judge == "overlap":
+            thread = self.task.opening[-1].said if self.task.opening else ""
+            for read in reads:
+                grade = by_overlap(read, rows.truth_of(self.asked.truth, read.level), thread)
+                made.append(reward(read.level, grade, len(reads), self.trajectory))
+        return made
+
+
+def held(told: Reward) -> Prefix:
+    """The prefix that a reply was conditioned on, as its world recorded it."""
+    states = parse_states(told.reason, re.findall(r"^<(\w+)>", told.reason, re.MULTILINE), "exact")
+    return Prefix(dict(states), told.value or 0.0, 0)
+
+
+def reward(level: str, grade: Grade, count: int, trajectory: Trajectory) -> Reward:
+    place = max((place for place, turn in enumerate(trajectory.turns) if turn.speaker == "assistant"), default=None)
+    return Reward(level, grade.value, weight=1 / count, turn=place, reason=grade.reason)

@@ -1,0 +1,104 @@
+"""The best states so far, for each context: what a level is conditioned on while a person is learned."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from usergym.types import Record
+
+VERSION = 1
+
+
+class Prefix(Record, frozen=True):
+    """States in the order of their levels, each generated behind those before it."""
+
+    states: dict[str, str]
+    score: float
+    """The mean over its states, from 0 to 1."""
+    step: int
+    """Of the training run, when its last state was generated."""
+
+
+class Saved(Record, frozen=True):
+    """The file."""
+
+    version: int
+    step: int
+    prefixes: dict[str, dict[str, list[Prefix]]]
+
+
+class Reservoir:
+    """At most `size` prefixes for each context and depth, the best first. One that is older than `max_age` steps
+    (0: at any age) is of a policy that is no more, and is dropped. At most `contexts` contexts, the latest."""
+
+    def __init__(self, size: int = 2, max_age: int = 0, contexts: int = 100_000) -> None:
+        if size < 1 or contexts < 1 or max_age < 0:
+            raise ValueError(
+                f"reservoir: size={size}, contexts={contexts}, max_age={max_age}: expected 1 or more, "
+                "for an age 0 or more"
+            )
+        self.size = size
+        self.max_age = max_age
+        self.contexts = contexts
+        self.step = 0
+        self._found: dict[str, dict[str, list[Prefix]]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(prefixes) for levels in self._found.values() for prefixes in levels.values())
+
+    def offer(self, context: str, level: str, before: Prefix | None, said: str, score: float) -> None:
+        """`said` was generated at `level` behind `before`, and earned `score`."""
+        if not said.strip():
+            return
+        held = before.states if before else {}
+        states = {**held, level: said}
+        earned = before.score * len(held) if before else 0.0
+        prefix = Prefix(states, (earned + score) / len(states), self.step)
+        levels = self._found.pop(context, {})
+        self._found[context] = levels  # the latest is the last
+        kept = [each for each in levels.get(level, []) if each.states != states and self._fresh(each)]
+        kept.append(prefix)
+        kept.sort(key=lambda each: (-each.score, -each.step, tuple(each.states.values())))
+        levels[level] = kept[: self.size]
+        while len(self._found) > self.contexts:
+            del self._found[next(iter(self._found))]
+
+    def draw(self, context: str, before: Sequence[str], seed: int) -> Prefix | None:
+        """One of the prefixes that end with the last of the levels `before` that has any; None without one. The same
+        for the same seed."""
+        levels = self._found.get(context, {})
+        for level in reversed(before):
+            if fresh := [each for each in levels.get(level, []) if self._fresh(each)]:
+                return Random(seed).choice(fresh)
+        return None
+
+    def _fresh(self, prefix: Prefix) -> bool:
+        return not self.max_age or self.step - prefix.step <= self.max_age
+
+    def ages(self) -> Iterator[int]:
+        """Of all prefixes, in steps."""
+        return (self.step - each.step for levels in self._found.values() for kept in levels.values() for each in kept)
+
+    def save(self, path: Path) -> None:
+        """JSON, whole or not at all."""
+        draft = path.with_suffix(".tmp")
+        draft.write_bytes(msgspec.json.encode(Saved(VERSION, self.step, self._found)))
+        draft.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """What `save` wrote. ValueError names a file that is not one of ours."""
+        try:
+            saved = msgspec.json.decode(path.read_bytes(), type=Saved)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"{path} holds no prefixes ({error}); remove it, and the run goes on without them"
+            ) from None
+        if saved.version != VERSION:
+            raise ValueError(f"{path} is of version {saved.version}, and this is {VERSION}; remove it to go on")
+        self.step = saved.step
+        self._found = {
+            context: {level: kept[: self.size] for level, kept in levels.items()}
+            for context, levels in saved.prefixes.items()
+        }

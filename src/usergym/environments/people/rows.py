@@ -1,0 +1,108 @@
+"""Tasks: what is asked for in each context, in the order in which it is trained."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from random import Random
+from typing import Any
+
+import msgspec
+
+from usergym.environments.base import RowError, read_task
+from usergym.environments.people.contexts import RESPONSE, Context, context_of, of_split
+from usergym.types import Message, Task, Turn, stable_hash
+from usergym.users.states.prompting import transcript
+
+NAME = "people"
+ALL = "all"
+"""In place of a level: every level in one reply."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a task's data holds."""
+
+    level: str
+    persona: str
+    truth: dict[str, str]
+    user: str
+    post: str
+    context: str
+    decoy: str = ""
+    """What somebody else wrote about something else."""
+
+
+def tasks(
+    contexts: Sequence[Context], levels: Sequence[str], *, in_order: int, persona: str, split: str | None, seed: int
+) -> Iterator[Task]:
+    """Each context with each level, once. With `in_order`, so many contexts have all their levels one after the other,
+    each level of all of them before the next, so that what was found at one can be built on; else all are mixed."""
+    order = list(of_split(contexts, split))
+    Random(stable_hash(NAME, split, seed)).shuffle(order)
+    told = personas(order, persona)
+    if in_order:
+        stream = iter(order)
+        while block := list(islice(stream, in_order)):
+            for level in levels:
+                yield from (_task(context, level, told[context.user], order, seed) for context in block)
+        return
+    pairs = [(context, level) for context in order for level in levels]
+    Random(stable_hash(NAME, split, seed, "levels")).shuffle(pairs)
+    yield from (_task(context, level, told[context.user], order, seed) for context, level in pairs)
+
+
+def personas(contexts: Sequence[Context], which: str) -> Mapping[str, str]:
+    """Of each person: their own, that of another person (a control: it should not help), or none."""
+    own = {context.user: context.persona for context in contexts}
+    if which == "own":
+        return own
+    if which == "none":
+        return dict.fromkeys(own, "")
+    people = sorted(own, key=lambda user: stable_hash("shuffled", user))
+    return {user: own[people[(place + 1) % len(people)]] for place, user in enumerate(people)}
+
+
+def _task(context: Context, level: str, persona: str, others: Sequence[Context], seed: int) -> Task:
+    draw = Random(stable_hash(context.id, level, "decoy"))
+    strange = [each for each in draw.sample(others, min(8, len(others))) if each.post != context.post]
+    asked = Asked(
+        level,
+        persona,
+        context.truth,
+        context.user,
+        context.post,
+        context.id,
+        truth_of(strange[0].truth, level) if strange else "",
+    )
+    opening = (Turn("user", Message("assistant", transcript(context.thread))),)
+    key = f"{NAME}-{seed}-{context.id}-{level}"
+    return Task(key, NAME, context.user, opening, msgspec.to_builtins(asked), split=context.split)
+
+
+def truth_of(truth: Mapping[str, str], level: str) -> str:
+    """Of a level whose state is not known the truth is in what was written."""
+    return truth.get(level) or truth[RESPONSE]
+
+
+def read(row: Any, levels: Sequence[str]) -> Task:
+    """A task of ours, or a row of people's words, which then is asked for the last level."""
+    if not isinstance(row, Mapping):
+        raise RowError("row", "an object", row)
+    if "env" not in row:
+        context = context_of(row, "row")
+        return _task(context, levels[-1], context.persona, [context], 0)
+    task = read_task(row)
+    if task.env != NAME:
+        raise RowError("env", NAME, task.env)
+    asked_of(task)
+    if not task.opening:
+        raise RowError("opening", "the thread, as what the user said", [])
+    return task
+
+
+def asked_of(task: Task) -> Asked:
+    try:
+        asked = msgspec.convert(task.data, Asked)
+    except msgspec.ValidationError as error:
+        raise RowError("data", f"what a person is asked for ({error})", task.data) from None
+    if not asked.truth.get(RESPONSE):
+        raise RowError("data.truth.response", "what the person wrote", asked.truth)
+    return asked
