@@ -196,6 +196,27 @@ def table(found: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def by_grpo(out: Path, seeds: int) -> str:
+    """The gym learned from its rewards: untrained, taught, and trained by GRPO on the same held-out requests."""
+    trained = next(way for way in WAYS if way.verb == "grpo")
+    lines = ["| stage | held-out reward | 95 % interval | by seed |", "|---|---|---|---|"]
+    found = {}
+    for stage in ("untrained", "after SFT", "after GRPO"):
+        places = {"untrained": "raw", "after SFT": f"taught-{MAIN}"}
+        each = [
+            read(out / f"seed{seed}" / places[stage] if stage in places else run(trained, out, seed) / f"test-{MAIN}")
+            for seed in range(seeds)
+        ]
+        found[stage] = pooled(each)
+        row = told(mean_interval(found[stage]))
+        means = ", ".join(f"{told(mean_interval(one))['mean']:.3f}" for one in each)
+        lines.append(f"| {stage} | {row['mean']:.3f} | {interval(row)} | {means} |")
+    for before, after in (("untrained", "after SFT"), ("after SFT", "after GRPO")):
+        gain = told(paired_difference(found[before], found[after]))
+        lines.append(f"| {after} less {before}, paired | {gain['mean']:+.3f} | {interval(gain)} | |")
+    return "\n".join(lines)
+
+
 def scores(folder: Path, style: str, batch: int = 64) -> Iterator[tuple[int, float]]:
     """Step and score of every training reply, the policy's own at that step: what the environment would pay for it
     under this style."""
@@ -234,6 +255,7 @@ def write(found: Sequence[Mapping[str, Any]], ways: Sequence[Way], out: Path, se
         "{tasks}": str(TASKS),
         "{seeds}": "One seed." if seeds == 1 else f"{seeds} seeds, each with a model of its own.",
         "{table}": table(found),
+        "{grpo}": by_grpo(out, seeds),
     }
     for slot, value in told.items():
         text = text.replace(slot, value)

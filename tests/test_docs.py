@@ -39,7 +39,8 @@ RUN = (
 """Documents whose commands are run, each in a folder of its own that holds the examples."""
 SUB_VERBS = (
     *("serve user", "serve mcp", "eval compare", "envs new", "envs check", "envs merge"),
-    *("credit explain", "train sft", "train cold-start", "train grpo", "train sdpo", "eval style"),
+    *("credit explain", "train sft", "train cold-start", "train grpo", "train sdpo", "eval style", "eval users"),
+    *("train users", "train both", "study serve", "study export", "study plan", "prepare users"),
     *("prepare tldr", "prepare helpsteer", "prepare wildfeedback", "prepare wildchat", "prepare log"),
 )
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

@@ -54,7 +54,11 @@ def settings(model: Path, out: Path, **more: Any) -> SdpoConfig:
         "patience": 60.0,
         "track": (),
     }
-    bare = {"control": "none", "anchor": 0.0} if "estimator" not in more and more.get("sdpo", "usergym") == "usergym" else {}
+    bare = (
+        {"control": "none", "anchor": 0.0}
+        if "estimator" not in more and more.get("sdpo", "usergym") == "usergym"
+        else {}
+    )
     return SdpoConfig(str(model), out, **{**small, **bare, **more})
 
 

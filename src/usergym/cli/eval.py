@@ -35,6 +35,7 @@ from usergym.types import Sampling, Task, stable_hash
 eval = App(name="eval", help="Evaluate models over several environments; `usergym eval compare` compares two runs.")
 eval.command("usergym.cli.eval_compare:eval_compare", name="compare", help="Compare two runs, task by task.")
 eval.command("usergym.cli.eval_style:eval_style", name="style", help="Compare models or checkpoints by a user's taste.")
+eval.command("usergym.cli.eval_users:eval_users", name="users", help="How well models think and speak as people.")
 
 
 LONGEST_NAME = 60

@@ -13,6 +13,7 @@ from usergym.cli.options import Json, at_least
 from usergym.cli.tables import console, print_json
 from usergym.rows import Writer
 from usergym.users.population import Population, stance_degree
+from usergym.users.population.posts import TURNS
 from usergym.users.population.rows import COMMENTS
 from usergym.users.population.tables import wording
 
@@ -23,6 +24,7 @@ def population(
     people: int = 100,
     posts: int = 50,
     comments: int = COMMENTS,
+    turns: int = len(TURNS),
     seed: int = 0,
     out: Path = Path("population.jsonl"),
     show: int = 2,
@@ -47,6 +49,8 @@ def population(
         How many posts.
     comments
         Comments of each person, or one to every post where there are fewer.
+    turns
+        The longest thread before a comment, 1 to 4 texts.
     seed
         Same seed, same rows. A larger population begins with the people and posts of a smaller one.
     out
@@ -62,7 +66,7 @@ def population(
     at_least(0, show=show)
     if out.exists() and not force:
         raise ValueError(f"{out} exists; give another --out, or --force to write it anew")
-    made = Population(people, posts, seed)
+    made = Population(people, posts, seed, turns)
     degrees: Counter[int | None] = Counter()
     shown: dict[str, dict[str, Any]] = {}
     with Writer(out, whole=True) as writer:

@@ -12,6 +12,7 @@ WAYS = {
     ),
     "grpo": ("train_grpo:grpo", "Multi-turn GRPO in one or more environments."),
     "users": ("train_users:users", "Simulated users: states and words, judged by what people really wrote."),
+    "both": ("train_both:both", "Agent and simulated user in turns, with an alarm for drift."),
     "sdpo": ("train_sdpo:sdpo", "Learning from how users react, online or from recorded conversations."),
 }
 

@@ -46,6 +46,8 @@ class PeopleOptions:
     """The persona a person is told: their own, or for a control another's or none."""
     thinking: int = 512
     """Tokens of free thought before a reply, in modes that think."""
+    prefixes: Path | None = None
+    """Begin with these states: prefixes.json of a checkpoint, in modes that build on the best so far."""
 
 
 @told_in_one_line
@@ -92,6 +94,7 @@ def users(
     out = run_folder(str(config.out), "users")
     config = replace(config, out=out, max_tokens=min(config.max_tokens, longest(people)))
     people.key_points = str(out / "key_points.jsonl")
+    begin_with(people, who.prefixes)
     course = Course("people", people, partial(people.tasks, "train", config.seed), validation(people, config))
     connected = Models(models)
     frozen = Frozen(config.model, config.chat_template, config.max_tokens)
@@ -103,7 +106,8 @@ def users(
     from usergym.training.users_run import train
 
     check(config, [course], cast)
-    told = {**seats.told(models), "people": {**vars(who), "data": str(data) if data else None}}
+    asked = {name: value for name, value in vars(who).items() if value is not None}
+    told = {**seats.told(models), "people": {**asked, "data": str(data) if data else None}}
     run = partial(train, config, course, cast, [frozen, *connected.all], identity=told, resume=resume, say=say)
     status = to_its_end(run, out, json)
     if status == 0 and is_main():
@@ -125,6 +129,15 @@ def people_of(who: PeopleOptions, data: Path | None, judged: bool, block: int) -
         block=block,
         thinking=who.thinking,
     )
+
+
+def begin_with(people: People, prefixes: Path | None) -> None:
+    """ValueError for a file of no prefixes, or where nothing would be built on them. A checkpoint's own replace them."""
+    if prefixes is None:
+        return
+    if not people.builds:
+        raise ValueError(f"--prefixes {prefixes}: {people.mode.name} builds on none; try --mode separate_generation")
+    people.reservoir.begin_with(prefixes)
 
 
 def longest(people: People) -> int:

@@ -75,6 +75,16 @@ def test_a_topic_has_one_main_effect_and_values_stand_on_both_sides() -> None:
     assert min(*helped.values(), *hurt.values()) >= 4
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_threads_can_be_kept_short(turns: int) -> None:
+    assert {len(post.thread) for post in posts(80, 2, turns)} == set(range(1, turns + 1))
+
+
+def test_threads_of_no_text_or_of_too_many_are_refused() -> None:
+    with pytest.raises(ValueError, match="turns=5: give 1 to 4"):
+        posts(3, 0, 5)
+
+
 def test_no_posts_are_refused() -> None:
     with pytest.raises(ValueError, match="posts=0: give 1 or more"):
         posts(0, 1)

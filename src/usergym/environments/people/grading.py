@@ -23,9 +23,9 @@ class Grade(Record, frozen=True):
     reason: str
 
 
-def read_reply(words: str, hierarchy: Hierarchy, levels: Sequence[str], cut: bool) -> list[Read]:
+def read_reply(words: str, hierarchy: Hierarchy, levels: Sequence[str], cut: bool, tagged: bool = True) -> list[Read]:
     """The levels of a reply. `cut`: it was ended by a limit."""
-    states = parse_states(words, levels, "exact_thinking") if hierarchy.tagged else parse_whole(words, levels[0])
+    states = parse_states(words, levels, "exact_thinking") if tagged else parse_whole(words, levels[0])
     broken = over_limit(states, hierarchy)
     made = []
     for level in levels:

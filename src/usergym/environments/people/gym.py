@@ -15,7 +15,7 @@ from usergym.models.base import Model
 from usergym.types import Reward, Seat, Speaker, Task, Trajectory, stable_hash
 from usergym.users.base import Participant
 from usergym.users.scripted import ScriptedParticipant
-from usergym.users.states import Hierarchy, load, parse_states, written
+from usergym.users.states import Hierarchy, load, over_limit, parse_states, written
 from usergym.users.states.modes import mode
 from usergym.users.states.prompting import room, system_prompt
 from usergym.users.states.spec import LAST
@@ -33,7 +33,8 @@ class People(Environment):
     `usergym prepare users`, or of raw rows; else `people` and `posts` of the population of `population_seed`, whose
     states are known. `persona`: a person's own, that of another (`shuffled`) or `none`, which are controls. `judge`:
     `overlap` needs no model, `model` asks --judge-model. `block`: with states that condition, so many contexts have
-    their levels one after the other. `thinking`: tokens a reply may think before it.
+    their levels one after the other. `thinking`: tokens a reply may think before it. `speaks`: the agent is told the
+    persona and the thread, and replies in bare words; tagged states in its reasoning are graded too, without weight.
     """
 
     name = rows.NAME
@@ -52,6 +53,7 @@ class People(Environment):
         judge: Literal["overlap", "model"] = "overlap",
         block: int = 16,
         thinking: int = 512,
+        speaks: bool = False,
     ) -> None:
         self.mode = mode(config)
         self.hierarchy: Hierarchy = load(hierarchy or self.mode.levels)
@@ -60,7 +62,8 @@ class People(Environment):
                 raise ValueError(f"{option}={given}: expected 1 or more")
         if thinking < 0:
             raise ValueError(f"thinking={thinking}: expected 0 or more tokens")
-        self.levels = tuple(self._asked_for(levels))
+        self.levels = (self.hierarchy.level(LAST).name,) if speaks else tuple(self._asked_for(levels))
+        self.speaks = speaks
         self.data = data
         self.population = (people, posts, population_seed)
         self.persona = persona
@@ -85,12 +88,12 @@ class People(Environment):
 
     def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
         """Every context with every level, or with all of them in one reply; it ends. The person is the group."""
-        asked = self.levels if self.mode.separate else (rows.ALL,)
-        in_order = self.block if self.mode.separate and self.mode.conditioned else 0
+        asked = self.levels if self.separate else (rows.ALL,)
+        in_order = self.block if self.builds else 0
         return rows.tasks(self.contexts, asked, in_order=in_order, persona=self.persona, split=split, seed=seed)
 
     def read(self, row: Mapping[str, Any]) -> Task:
-        return rows.read(row, self.levels if self.mode.separate else (rows.ALL,))
+        return rows.read(row, self.levels if self.separate else (rows.ALL,))
 
     def content_keys(self, task: Task) -> Iterable[str]:
         return [rows.asked_of(task).truth[RESPONSE]]
@@ -126,7 +129,7 @@ class People(Environment):
                 seed=stable_hash(task.id, trajectories[0].sample),
             )
             for trajectory, grade in zip(trajectories, grades, strict=True):
-                trajectory.rewards.append(reward(level, grade, len(levels), trajectory))
+                trajectory.rewards.append(reward(level, grade, 1 / len(levels), trajectory))
 
     def _offer(self, trajectory: Trajectory) -> None:
         asked = rows.asked_of(trajectory.task)
@@ -142,7 +145,12 @@ class People(Environment):
     @property
     def builds(self) -> bool:
         """Whether a level is conditioned on what was found for those before it."""
-        return self.mode.separate and self.mode.conditioned
+        return self.mode.separate and self.mode.conditioned and not self.speaks
+
+    @property
+    def separate(self) -> bool:
+        """Whether a reply has one level."""
+        return self.mode.separate or self.speaks
 
     def prefix(self, task: Task) -> Prefix | None:
         """What a task's level is conditioned on now, the same for all samples of a step."""
@@ -159,7 +167,19 @@ class People(Environment):
     def reply_of(self, trajectory: Trajectory, levels: Sequence[str]) -> list[Read]:
         said = [turn for turn in trajectory.turns if turn.speaker == "assistant"]
         words = said[-1].message.content if said else ""
-        return read_reply(words, self.hierarchy, levels, bool(said) and said[-1].stop == "length")
+        cut = bool(said) and said[-1].stop == "length"
+        return read_reply(words, self.hierarchy, levels, cut, tagged=self.hierarchy.tagged and not self.speaks)
+
+    def states_of(self, trajectory: Trajectory) -> list[Read]:
+        """Those that the agent held in private, where it speaks as itself."""
+        thought = next((turn.message.reasoning for turn in reversed(trajectory.turns) if turn.message.reasoning), "")
+        found = parse_states(thought or "", self.hierarchy.names, "any")
+        broken = over_limit(found, self.hierarchy)
+        return [
+            Read(level, text, f"long: {broken[level]}" if level in broken else "")
+            for level, text in found.items()
+            if level in self.hierarchy.names and level != LAST
+        ]
 
 
 class PersonWorld(World):
@@ -176,6 +196,8 @@ class PersonWorld(World):
 
     @property
     def system(self) -> str:
+        if self.gym.speaks:
+            return self.asked.persona
         return system_prompt(
             self.gym.hierarchy,
             self.level,
@@ -197,7 +219,8 @@ class PersonWorld(World):
         if missing := [level for level in self.levels if level not in self.asked.truth]:
             raise LookupError(f"task {self.task.id} has no oracle: nobody knows the {missing[0]} of {self.asked.user}")
         truth = {level: self.asked.truth[level] for level in self.levels}
-        words = written(truth) if self.gym.hierarchy.tagged else truth[self.levels[0]]
+        tagged = self.gym.hierarchy.tagged and not self.gym.speaks
+        words = written(truth) if tagged else truth[self.levels[0]]
         return ScriptedParticipant("assistant", [words], Seat(self.system, model="oracle"))
 
     async def hears(self, speaker: Speaker, words: str) -> None:
@@ -217,7 +240,10 @@ class PersonWorld(World):
             thread = self.task.opening[-1].said if self.task.opening else ""
             for read in reads:
                 grade = by_overlap(read, rows.truth_of(self.asked.truth, read.level), thread)
-                made.append(reward(read.level, grade, len(reads), self.trajectory))
+                made.append(reward(read.level, grade, 1 / len(reads), self.trajectory))
+            for read in self.gym.states_of(self.trajectory) if self.gym.speaks else ():
+                grade = by_overlap(read, rows.truth_of(self.asked.truth, read.level), thread)
+                made.append(reward(read.level, grade, 0.0, self.trajectory))
         return made
 
 
@@ -227,6 +253,6 @@ def held(told: Reward) -> Prefix:
     return Prefix(dict(states), told.value or 0.0, 0)
 
 
-def reward(level: str, grade: Grade, count: int, trajectory: Trajectory) -> Reward:
+def reward(level: str, grade: Grade, weight: float, trajectory: Trajectory) -> Reward:
     place = max((place for place, turn in enumerate(trajectory.turns) if turn.speaker == "assistant"), default=None)
-    return Reward(level, grade.value, weight=1 / count, turn=place, reason=grade.reason)
+    return Reward(level, grade.value, weight=weight, turn=place, reason=grade.reason)

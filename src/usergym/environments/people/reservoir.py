@@ -9,6 +9,8 @@ import msgspec
 from usergym.types import Record
 
 VERSION = 1
+NEAR = 0.1
+"""What is worse than the best by more is not built on."""
 
 
 class Prefix(Record, frozen=True):
@@ -30,7 +32,7 @@ class Saved(Record, frozen=True):
 
 
 class Reservoir:
-    """At most `size` prefixes for each context and depth, the best first. One that is older than `max_age` steps
+    """At most `size` prefixes for each context and depth, the best and what comes near it. One that is older than `max_age` steps
     (0: at any age) is of a policy that is no more, and is dropped. At most `contexts` contexts, the latest."""
 
     def __init__(self, size: int = 2, max_age: int = 0, contexts: int = 100_000) -> None:
@@ -49,8 +51,8 @@ class Reservoir:
         return sum(len(prefixes) for levels in self._found.values() for prefixes in levels.values())
 
     def offer(self, context: str, level: str, before: Prefix | None, said: str, score: float) -> None:
-        """`said` was generated at `level` behind `before`, and earned `score`."""
-        if not said.strip():
+        """`said` was generated at `level` behind `before`, and earned `score`. What is worth nothing is not kept."""
+        if not said.strip() or score <= 0:
             return
         held = before.states if before else {}
         states = {**held, level: said}
@@ -61,7 +63,7 @@ class Reservoir:
         kept = [each for each in levels.get(level, []) if each.states != states and self._fresh(each)]
         kept.append(prefix)
         kept.sort(key=lambda each: (-each.score, -each.step, tuple(each.states.values())))
-        levels[level] = kept[: self.size]
+        levels[level] = [each for each in kept[: self.size] if each.score >= kept[0].score - NEAR]
         while len(self._found) > self.contexts:
             del self._found[next(iter(self._found))]
 
@@ -102,3 +104,11 @@ class Reservoir:
             context: {level: kept[: self.size] for level, kept in levels.items()}
             for context, levels in saved.prefixes.items()
         }
+
+    def begin_with(self, path: Path) -> None:
+        """What `save` wrote in another run, at step 0 of this one: as old as it was there. ValueError as `restore`."""
+        self.restore(path)
+        ended, self.step = self.step, 0
+        for levels in self._found.values():
+            for level, kept in levels.items():
+                levels[level] = [msgspec.structs.replace(each, step=each.step - ended) for each in kept]

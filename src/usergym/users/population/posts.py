@@ -22,28 +22,31 @@ TURNS = (4, 3, 2, 1)
 """How often threads of 1, 2, ... turns come up, against each other."""
 
 
-def posts(count: int, seed: int) -> tuple[Post, ...]:
+def posts(count: int, seed: int, turns: int = len(TURNS)) -> tuple[Post, ...]:
     """`count` posts, an hour apart, the first ones of any larger count with this seed. Every topic comes up once
-    before one does again, then with other rumours and other people. ValueError for a count below 1."""
+    before one does again, then with other rumours and other people. `turns` is the longest thread, 1 to 4. ValueError
+    for another one, or a count below 1."""
     if count < 1:
         raise ValueError(f"posts={count}: give 1 or more")
+    if not 1 <= turns <= len(TURNS):
+        raise ValueError(f"turns={turns}: give 1 to {len(TURNS)}")
     order: list[Topic] = []
     found = []
     for n in range(count):
         if not order:
             order = list(topics())
             Random(stable_hash("population topics", seed, n)).shuffle(order)
-        found.append(_post(order.pop(), seed, n))
+        found.append(_post(order.pop(), seed, n, turns))
     return tuple(found)
 
 
-def _post(topic: Topic, seed: int, n: int) -> Post:
+def _post(topic: Topic, seed: int, n: int, longest: int) -> Post:
     random = Random(stable_hash("population post", seed, n))
     rumour: dict[str, int] = {}
     if random.random() < RUMOUR:
         value = random.choice([value for value in values() if value not in topic.effects])
         rumour[value] = random.choice((-1, 1))
-    turns = random.choices(range(1, len(TURNS) + 1), TURNS)[0]
+    turns = random.choices(range(1, longest + 1), TURNS[:longest])[0]
     authors = random.sample(people_tables().others, turns)
     side: Side = random.choice(get_args(Side))
     post = Post(

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from usergym.types import stable_hash
 from usergym.users.population.people import people, persona, putting_first
-from usergym.users.population.posts import HOUR, posts
+from usergym.users.population.posts import HOUR, TURNS, posts
 from usergym.users.population.saying import truth
 from usergym.users.population.spec import Person, Post
 from usergym.users.population.tables import values
@@ -21,11 +21,11 @@ SOURCE = "population"
 class Population:
     """People and posts of a seed. `truth` tells of any two of them, also of those who never met."""
 
-    def __init__(self, people_count: int, posts_count: int, seed: int = 0) -> None:
-        """ValueError for fewer than one person or post."""
+    def __init__(self, people_count: int, posts_count: int, seed: int = 0, turns: int = len(TURNS)) -> None:
+        """`turns`: the longest thread, 1 to 4. ValueError for another one, and for fewer than one person or post."""
         self.seed = seed
         self.people = people(people_count, seed)
-        self.posts = posts(posts_count, seed)
+        self.posts = posts(posts_count, seed, turns)
         self._people = {person.id: person for person in self.people}
         self._posts = {post.id: post for post in self.posts}
 
@@ -68,10 +68,13 @@ class Population:
         return sorted(((post.time + random.randrange(60, 12 * HOUR), post) for post in chosen), key=lambda met: met[0])
 
 
-def population(people: int, posts: int, seed: int = 0, comments: int = COMMENTS) -> Iterator[dict[str, Any]]:
+def population(
+    people: int, posts: int, seed: int = 0, comments: int = COMMENTS, turns: int = len(TURNS)
+) -> Iterator[dict[str, Any]]:
     """Raw rows of a population, the same on every machine: `prompt`, `completion`, `post_id`, `user_id`, `timestamp`,
-    and in `metadata` the true `states` and `persona`. ValueError for a number below 1."""
-    return Population(people, posts, seed).rows(comments)
+    and in `metadata` the true `states` and `persona`. `turns` is the longest thread. ValueError for a number below 1,
+    or more than 4 turns."""
+    return Population(people, posts, seed, turns).rows(comments)
 
 
 def _prompt(post: Post) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """From raw rows to the tree that is trained on: columns, splits, previews, a manifest, and nothing lost uncounted."""
 
 import asyncio
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -15,7 +16,7 @@ from usergym.data.formats import detect, read_row
 from usergym.data.prepare.users.opening import open_people
 from usergym.data.prepare.users.pipeline import Preparation
 from usergym.data.prepare.users.report import Report
-from usergym.data.prepare.users.thinking import Thinker
+from usergym.data.prepare.users.thinking import Thinker, thoughts_in
 from usergym.models.base import ModelError, StopRun
 from usergym.models.fake import FakeModel
 from usergym.rows import BadRow
@@ -268,10 +269,27 @@ def test_thoughts_stand_before_the_words_and_what_has_none_is_left_out(tmp_path:
         assert "<think>" in row["prompt"][0]["content"]
     assert all("think>" not in row["generation"]["content"] for row in there["test"])
     again = job(tmp_path / "again", town(persona=PERSONA), what="thinking_sft", levels="think_r")
-    from usergym.data.prepare.users.thinking import thoughts_in
-
     again.thinker = Thinker(None, known=thoughts_in(tmp_path / "out" / "thoughts.jsonl"))
     assert ran(again).reused == report.thoughts.answered
+
+
+def test_thoughts_are_found_again_where_names_were_redacted(tmp_path: Path):
+    rows = town(persona=PERSONA)
+    options: dict[str, Any] = {"what": "thinking_sft", "levels": "think_r", "redact": ("names",)}
+    first = ran(job(tmp_path, rows, thinker=Thinker(FakeModel(lambda *_: THOUGHT)), **options))
+    for known in (tmp_path / "out/thoughts.jsonl", tmp_path / "out/train.parquet"):
+        again = job(tmp_path / known.stem, rows, thinker=Thinker(None, known=thoughts_in(known)), **options)
+        assert ran(again).written["train"] == first.written["train"]
+
+
+def test_two_people_who_say_the_same_are_two(tmp_path: Path):
+    rows = town(persona=PERSONA)
+    for user in ("user-0", "user-1"):
+        rows.append({**rows[0], "user_id": user, "completion": "Just so, dear neighbour."})
+    report = ran(job(tmp_path, rows, unseen=0.0, seen=0.0, val=0.0))
+    assert report.written["train"] == 122
+    indexes = [row["extra_info"]["index"] for row in splits(tmp_path / "out")["train"]]
+    assert sorted(indexes) == list(range(122))
 
 
 def test_a_stop_ends_the_run_and_touches_no_file(tmp_path: Path):
@@ -433,8 +451,6 @@ def test_nothing_to_train_on_is_told_with_its_reasons_and_touches_nothing(tmp_pa
 
 
 def test_the_manifest_says_what_was_done_and_refuses_other_settings(tmp_path: Path):
-    import hashlib
-
     rows = town(persona=PERSONA)
     ran(job(tmp_path, rows))
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())

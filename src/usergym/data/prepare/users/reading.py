@@ -83,7 +83,7 @@ class Reader:
         return None
 
     def _again(self, raw: Raw, content: str) -> bool:
-        """The same words in the same thread; of mails also the same message, or the same words at the same time."""
+        """The same words of the same person in the same thread; of mails also the same message or the same moment."""
         keys = [key("content", content)]
         if self.rules.name == "enron":
             named = raw.about.get("message_id", raw.about.get("Message-ID"))

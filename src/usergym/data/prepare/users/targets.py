@@ -26,7 +26,7 @@ class Limits(Record, frozen=True):
 
 class Target(Record, frozen=True):
     id: str
-    """Made of the thread and the words: the same row has the same id everywhere."""
+    """Made of the thread, the words and the person: the same row has the same id everywhere."""
     user: str
     post: str
     thread: Thread
@@ -43,8 +43,8 @@ class Target(Record, frozen=True):
     comment_metrics: dict[str, float] = {}
 
 
-def content_id(thread: Sequence[tuple[str, str]], truth: str) -> str:
-    return f"{stable_hash(*(part for turn in thread for part in turn), truth):016x}"
+def content_id(thread: Sequence[tuple[str, str]], truth: str, user: str = "") -> str:
+    return f"{stable_hash(*(part for turn in thread for part in turn), truth, user):016x}"
 
 
 def target_of(raw: Raw, rules: Dataset, limits: Limits, order: int) -> Target | str:
@@ -58,7 +58,7 @@ def target_of(raw: Raw, rules: Dataset, limits: Limits, order: int) -> Target | 
     if reason := _broken_rule(thread, truth, limits):
         return reason
     return Target(
-        id=content_id(thread, truth),
+        id=content_id(thread, truth, raw.user),
         user=raw.user,
         post=raw.post or content_id(thread[:1], ""),
         thread=thread,

@@ -52,7 +52,7 @@ class Thinker:
     judge: Model | None = None
     """Is asked whether a thought leads to what was written."""
     known: Mapping[str, str] = field(default_factory=dict)
-    """Thoughts by the content id of their target."""
+    """Thoughts by the id of their target, or by the content id of a row as it was written."""
     tally: Tally = field(default_factory=Tally)
     reused: int = 0
 
@@ -67,7 +67,8 @@ class Thinker:
         return await self._judged(thought, target)
 
     def _known(self, target: Target) -> str | None:
-        found = self.known.get(content_id(target.thread, target.truth))
+        keys = (target.id, *(content_id(target.thread, target.truth, user) for user in (target.user, "")))
+        found = next((self.known[key] for key in keys if key in self.known), None)
         if found is None:
             if self.model is None:
                 self.tally.failed["without a thought in --trajectory-path"] += 1
@@ -169,4 +170,6 @@ def _thought(row: Mapping[str, Any]) -> tuple[str, str] | None:
     if thought is None or not isinstance(prompt, list):
         return None
     thread = [(part.get("name"), part.get("content")) for part in prompt if part.get("role") != "system"]
-    return content_id(thread, untagged(written)), thought[1]
+    info = row.get("extra_info")
+    user = info.get("target_user_id") if isinstance(info, Mapping) else None
+    return content_id(thread, untagged(written), user or ""), thought[1]

@@ -1,0 +1,253 @@
+"""What `usergym eval users` tells a person: tables by level, differences, variety, calibration, judges."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+
+from usergym.cli.eval_users_options import JudgeOptions
+from usergym.cli.eval_users_play import Asked
+from usergym.cli.models import PLAYED
+from usergym.cli.tables import console, print_json
+from usergym.evaluation.agreement import Figure
+from usergym.evaluation.users import CONSTANT, Source, thought_of
+from usergym.evaluation.users_judging import TOGETHER
+from usergym.evaluation.users_results import Result
+from usergym.evaluation.users_scores import Cell, Clustered, Difference
+
+PLAYS = {"asked": "each level asked for by itself", "spoken": "states first, then the words in sight of them"}
+
+
+def show(result: Result) -> None:
+    """Numbers of the main judge, with a person's own persona; `results.json` has all."""
+    for warning in result.warnings:
+        _say(f"WARNING: {warning}", "bold red")
+    for play in PLAYS:
+        own = [each for each in result.cells if each.judge == result.main and each.source.play == play]
+        if any(each.source.model != CONSTANT for each in own):
+            console.print(_cells(own, result, play))
+            _failures(own)
+    _differences(result)
+    if result.likeness:
+        console.print(_likeness(result))
+    if result.variety:
+        console.print(_variety(result))
+    if result.calibration:
+        console.print(_calibration(result))
+    if result.agreement:
+        console.print(_agreement(result))
+    for note in result.notes:
+        _say(f"note: {note}", "yellow")
+    _say(
+        f"{result.contexts:,} contexts of {result.people:,} people ({result.split}), {result.repeats} each; intervals "
+        "are 95% over people. What was never got or not judged is left out, which is no 0."
+    )
+    _say(f"all numbers, all judges, every text: {result.folder}")
+
+
+def show_plan(asked: Asked, judge: JudgeOptions, notes: Sequence[str], as_json: bool) -> None:
+    sources = [source for model, source in asked.sources if model.model not in PLAYED]
+    each = len(asked.chosen) * asked.repeats
+    levels = len(asked.base.levels) if asked.base.separate else 1
+    spoken = len(thought_of(asked.base)) + 1
+    replies = sum(each * (spoken if source.play == "spoken" else levels) for source in sources)
+    groups = each * len(asked.levels)
+    told = {
+        "folder": str(asked.folder),
+        "models": [model.label for model in asked.models],
+        "people": len({context.user for context in asked.chosen.values()}),
+        "contexts": len(asked.chosen),
+        "levels": list(asked.levels),
+        "model_calls": replies,
+        "judges": ["overlap", *judge.judge_model],
+        "judge_calls": len(judge.judge_model) * groups * -(-(len(sources) + 1) // TOGETHER),
+        "notes": list(notes),
+    }
+    if as_json:
+        print_json(told)
+        return
+    for key, value in told.items():
+        text = ", ".join(value) if isinstance(value, list) else f"{value:,}" if isinstance(value, int) else value
+        console.print(f"{key}: {text or '-'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _say(text: str, style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(title: str, first: Sequence[str], columns: Sequence[str], caption: str | None = None) -> Table:
+    table = Table(title=title, padding=(0, 0), caption=caption)
+    for name in first:
+        table.add_column(name, overflow="fold", min_width=6)
+    for name in columns:
+        table.add_column(name.replace("[", r"\["), justify="right", no_wrap=True)
+    return table
+
+
+def who(source: Source) -> str:
+    if source.model == CONSTANT:
+        return "(same text always)"
+    return source.model if source.persona == "own" else f"{source.model} ({source.persona} persona)"
+
+
+def _cells(cells: Sequence[Cell], result: Result, play: str) -> Table:
+    """Levels by models, with what the person's own persona adds to another's or none."""
+    personas = list(dict.fromkeys(each.first.persona for each in result.controls))
+    added = {
+        (each.second, each.level, each.first.persona): each.difference
+        for each in result.controls
+        if each.judge == result.main
+    }
+    caption = "kept: over the replies that keep to what was asked; the others are 0"
+    columns = ("alignment [95%]", "kept", "judged", *(f"over {persona} [95%]" for persona in personas))
+    table = _table(f"{PLAYS[play]}; judged by {result.main}", ("level", "model"), columns, caption)
+    for level in result.levels:
+        own = [cell for cell in cells if cell.level == level and cell.source.persona == "own"]
+        for number, cell in enumerate(own):
+            apart = (added.get((cell.source, level, persona)) for persona in personas)
+            table.add_row(
+                level if not number else "",
+                who(cell.source),
+                interval(cell.alignment),
+                "-" if cell.kept is None else f"{cell.kept.mean:.3f}",
+                f"{cell.judged:,}/{cell.asked:,}",
+                *(interval(each, "+") if each else "-" for each in apart),
+            )
+        table.add_section()
+    return table
+
+
+def _failures(cells: Sequence[Cell]) -> None:
+    """One line for each source and kind of failure."""
+    for source in dict.fromkeys(cell.source for cell in cells):
+        own = [cell for cell in cells if cell.source == source]
+        for what, field in (
+            ("worth 0", "wrong"),
+            ("left out, never got", "lost"),
+            ("left out, not judged", "unjudged"),
+        ):
+            if told := [f"{cell.level} {_counts(found)}" for cell in own if (found := getattr(cell, field))]:
+                _say(f"{what}, {who(source)}: {'; '.join(told)}")
+
+
+def _counts(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "-"
+
+
+def _differences(result: Result) -> None:
+    for found, title in (
+        (result.pairs, "second model, less the first, in the same contexts"),
+        (result.states_first, "response behind states, less asked for by itself"),
+    ):
+        own = [each for each in found if each.judge == result.main]
+        if own:
+            console.print(_difference(own, title))
+
+
+def _difference(found: Sequence[Difference], title: str) -> Table:
+    several = any(each.first.model != each.second.model for each in found)
+    first = ("play", "second", "first") if several else ("model",)
+    table = _table(title, first, ("level", "difference [95%]", "p", "could show"))
+    for each in found:
+        names = (each.second.play, who(each.second), who(each.first)) if several else (who(each.second),)
+        table.add_row(
+            *names,
+            each.level,
+            interval(each.difference, "+"),
+            "<0.001" if each.p < 0.001 else f"{each.p:.3f}",
+            "-" if each.smallest is None else f"{each.smallest:.3f}",
+        )
+    return table
+
+
+def _likeness(result: Result) -> Table:
+    embedded = any(each.embedding for each in result.likeness)
+    columns = ("BLEU [95%]", "corpus", "edit [95%]", *["embedding [95%]"] * embedded, "left out")
+    table = _table("responses beside the real ones", ("model", "play"), columns)
+    for each in result.likeness:
+        if each.source.persona == "own":
+            table.add_row(
+                who(each.source),
+                each.source.play,
+                interval(each.bleu, none="-"),
+                "-" if each.corpus_bleu is None else f"{each.corpus_bleu:.3f}",
+                interval(each.edit, none="-"),
+                *[interval(each.embedding, none="-")] * embedded,
+                f"{each.left_out:,}",
+            )
+    return table
+
+
+def _variety(result: Result) -> Table:
+    caption = "simulated / real. energy: distance of simulated to real texts / of real texts of two halves of people"
+    table = _table(
+        "how various they write", ("model", "play"), ("distinct-1", "distinct-2", "self-BLEU", "energy"), caption
+    )
+    if any(each.variety.embedded for each in result.variety):
+        table.add_column("energy, embedded", justify="right", no_wrap=True)
+    for each in result.variety:
+        mine, real = each.variety.simulated, each.variety.real
+        distances = [each.variety.hashed, *([each.variety.embedded] if len(table.columns) > 6 else [])]
+        table.add_row(
+            who(each.source),
+            each.source.play,
+            *(
+                f"{getattr(mine, name):.2f}/{getattr(real, name):.2f}"
+                for name in ("distinct_1", "distinct_2", "self_bleu")
+            ),
+            *(f"{found.simulated:.3f}/{found.real:.3f}" if found else "-" for found in distances),
+        )
+    return table
+
+
+def _calibration(result: Result) -> Table:
+    caption = "TV: of the shares of degrees -2 to 2, between halves of people, simulated to real / real to real"
+    columns = ("TV", "ECE", "same degree", "told", "unread")
+    table = _table("how strongly they agree", ("model", "play", "read in"), columns, caption)
+    for each in result.calibration:
+        found = each.calibration
+        halves = (found.variation_halves, found.variation_floor)
+        table.add_row(
+            who(each.source),
+            each.source.play,
+            found.level,
+            f"{found.variation:.3f}" if None in halves else "/".join(f"{value:.3f}" for value in halves),
+            f"{found.error:.2f}",
+            f"{found.exact:.0%}",
+            f"{found.texts:,}",
+            f"{found.unread:,}",
+        )
+    return table
+
+
+def _agreement(result: Result) -> Table:
+    columns = ("Spearman [95%]", "Kendall", "alpha", "difference", "texts")
+    table = _table("how far judges agree", ("judges", "level"), columns)
+    for each in result.agreement:
+        if each.level in ("all", "response"):
+            found = each.agreement
+            table.add_row(
+                f"{each.first}, {each.second}",
+                each.level,
+                _figure(found.spearman),
+                *(_value(figure) for figure in (found.kendall, found.alpha, found.difference)),
+                f"{found.texts:,}",
+            )
+    return table
+
+
+def _figure(found: Figure) -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return _value(found)
+    return f"{found.value:.2f} \\[{found.low:.2f}, {found.high:.2f}]"
+
+
+def _value(found: Figure) -> str:
+    return "-" if found.value is None else f"{found.value:.2f}"
+
+
+def interval(found: Clustered | None, sign: str = "", none: str = "not judged") -> str:
+    if found is None:
+        return none
+    if found.low is None or found.high is None:
+        return f"{found.mean:{sign}.3f}"
+    return f"{found.mean:{sign}.3f} \\[{found.low:{sign}.2f}, {found.high:{sign}.2f}]"

@@ -1,0 +1,193 @@
+"""`usergym train both`: agent and simulated user trained in turns, with users that stay as they were as the alarm."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.table import Table
+
+from usergym.cli.errors import told_in_one_line
+from usergym.cli.options import Json, at_least, run_folder
+from usergym.cli.running import console
+from usergym.cli.tables import console as tables
+from usergym.cli.tables import print_json
+from usergym.evaluation.drift import Round, alarm, standing
+from usergym.evaluation.statistics import Estimate
+
+RULES = "rules"
+"""As a user's name: the environment's own, which needs no model."""
+
+
+@told_in_one_line
+def both(
+    *,
+    env: Annotated[str, Parameter(name=["--env", "--envs"])],
+    agent: str,
+    user: str,
+    data: Path | None = None,
+    out: Path = Path("runs/both"),
+    rounds: int = 3,
+    agent_steps: int = 20,
+    user_steps: int = 20,
+    frozen_users: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (RULES,),
+    tasks: int = 32,
+    max_replies: int | None = None,
+    agent_flags: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
+    user_flags: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
+    stop_on_drift: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> int | None:
+    """Train an agent and the user it talks to in turns: `train grpo` against the user as it is now, then `train users`
+    on what real people wrote, which keeps the user a person.
+
+    After every round the agent plays held-out tasks with its own user and with users that were never trained. Where it
+    gets better with its own user only, the two have drifted together: that is said, and with --stop-on-drift ends the
+    run. Every stage is a run folder of its own in --out; the same command goes on where it stopped.
+
+    Examples:
+
+        usergym train both --env intention --agent runs/cold/model --user runs/users/person --rounds 3
+        usergym train both --env persuasion --agent runs/cold --user runs/person --frozen-users rules runs/person \\
+            --agent-flags "--prompts 8 --lora" --user-flags "--prompts 8 --lora" --stop-on-drift
+
+    Parameters
+    ----------
+    env
+        Where they meet.
+    agent
+        The agent's model: a folder or a training run.
+    user
+        The user's model: a run of `usergym train users`, or any folder of a model.
+    data
+        People for the user to learn, of `usergym prepare users`; the synthetic population unless given.
+    out
+        Folder of all stages; a bare name means runs/NAME.
+    rounds
+        How often both are trained.
+    agent_steps
+        Of GRPO, each round.
+    user_steps
+        Of training on people, each round; 0: the user stays as it is.
+    frozen_users
+        Users that are never trained, by which drift is seen: rules (the environment's own, without a model), or models.
+    tasks
+        Held-out tasks after each round.
+    max_replies
+        Replies of the agent in a conversation. Default: what the environment says.
+    agent_flags
+        Further flags of `usergym train grpo`, as one text.
+    user_flags
+        Further flags of `usergym train users`, as one text.
+    stop_on_drift
+        End the run at the first alarm.
+    json
+        Print one JSON object at the end.
+    """
+    at_least(1, rounds=rounds, agent_steps=agent_steps, tasks=tasks, max_replies=max_replies)
+    at_least(0, user_steps=user_steps)
+    if not frozen_users:
+        raise ValueError("--frozen-users: give one or more, or drift cannot be seen; rules needs no model")
+    limits = () if max_replies is None else ("--max-replies", str(max_replies))
+    loop = _Loop(env, run_folder(str(out), "both"), tuple(frozen_users), tasks, limits, json)
+    found: list[Round] = []
+    loop.play(0, agent, user)
+    for number in range(1, rounds + 1):
+        agent = loop.stage(
+            number, "agent", agent, agent_steps, agent_flags, ("grpo", "--envs", env, *loop.seated(user), *limits)
+        )
+        if user_steps:
+            people = ("users", *([str(data)] if data else []))
+            user = loop.stage(number, "user", user, user_steps, user_flags, people)
+        loop.play(number, agent, user)
+        found.append(loop.round(number))
+        (loop.out / "rounds.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+        if found[-1].alarm and not json:
+            console.print(f"round {number}: drift: {found[-1].alarm}", markup=False, highlight=False, soft_wrap=True)
+        if found[-1].alarm and stop_on_drift:
+            break
+    if json:
+        print_json({"rounds": found, "agent": agent, "user": user})
+    else:
+        _show(found, agent, user)
+    return 3 if stop_on_drift and found[-1].alarm else 0
+
+
+@dataclass(frozen=True)
+class _Loop:
+    env: str
+    out: Path
+    frozen: tuple[str, ...]
+    tasks: int
+    limits: tuple[str, ...]
+    quiet: bool
+
+    def stage(self, number: int, who: str, model: str, steps: int, flags: str, way: Sequence[str]) -> str:
+        """Trains, or goes on; the folder of what came of it."""
+        folder = self.out / f"round-{number}" / who
+        verb, *rest = way
+        self._call("train", verb, *rest, "--model", model, "--out", str(folder), "--steps", str(steps), *_split(flags))
+        return str(folder)
+
+    def seated(self, user: str) -> tuple[str, ...]:
+        return () if user == RULES else ("--user-model", user)
+
+    def play(self, number: int, agent: str, user: str) -> None:
+        """Held-out tasks with the user that is trained and with those that are not."""
+        for place, (_, seated) in enumerate(self._users(user)):
+            self._call(
+                *("rollout", "--env", self.env, "--model", agent, *self.seated(seated), "--split", "validation"),
+                *("--limit", str(self.tasks), "--out", str(self._run(number, place)), *self.limits),
+            )
+
+    def round(self, number: int) -> Round:
+        own, *frozen = [
+            standing(name, self._run(0, place), self._run(number, place))
+            for place, (name, _) in enumerate(self._users("its own user"))
+        ]
+        return Round(number, own, tuple(frozen), alarm(own, frozen))
+
+    def _users(self, own: str) -> Iterator[tuple[str, str]]:
+        yield own, own
+        yield from ((name, name) for name in self.frozen)
+
+    def _run(self, number: int, place: int) -> Path:
+        return self.out / f"round-{number}" / ("own" if not place else f"frozen-{place}")
+
+    def _call(self, *command: str) -> None:
+        """One of our own verbs in a process of its own, whose memory is given back; it goes on where it stopped."""
+        if not self.quiet:
+            console.print(f"usergym {shlex.join(command)}", markup=False, highlight=False, soft_wrap=True)
+        done = subprocess.run([sys.executable, "-m", "usergym", *command], stdout=subprocess.DEVNULL)
+        if done.returncode:
+            raise SystemExit(done.returncode)
+
+
+def _split(flags: str) -> list[str]:
+    try:
+        return shlex.split(flags)
+    except ValueError as error:
+        raise ValueError(f"{flags!r} cannot be read as flags: {error}; check its quotation marks") from None
+
+
+def _show(found: Sequence[Round], agent: str, user: str) -> None:
+    table = Table("round", "user", "reward [95% CI]", "since the start", "lost", "drift")
+    for each in found:
+        for place, one in enumerate((each.own, *each.frozen)):
+            number, why = (str(each.number), each.alarm) if not place else ("", "")
+            table.add_row(number, one.user, _told(one.reward), _told(one.gain, "+"), str(one.lost or "-"), why)
+    tables.print(table)
+    tables.print(f"the agent is in {agent}, the user in {user}", soft_wrap=True)
+
+
+def _told(estimate: Estimate | None, sign: str = "") -> str:
+    if estimate is None:
+        return "-"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.mean:{sign}.3f}"
+    return f"{estimate.mean:{sign}.3f} [{estimate.low:{sign}.2f}, {estimate.high:{sign}.2f}]"

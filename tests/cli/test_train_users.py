@@ -1,0 +1,134 @@
+"""`usergym train users` as a person uses it, and what it trained in other seats."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import command
+from tests.cli.train_commands import Run, train_command
+from tests.training.orchards import steps
+from usergym.environments.people.gym import People
+from usergym.rollouts.store import read_trajectories
+from usergym.training import tiny
+from usergym.users.states.prompting import system_prompt
+from usergym.users.states.speaking import read_speech
+
+pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked")
+
+SMALL = (
+    *("--people", 30, "--posts", 12, "--prompts", 2, "--group", 2, "--micro-batch", 2, "--max-tokens", 12),
+    *("--validation", 2, "--learning-rate", 1e-3, "--patience", 60),
+)
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    people = People(people=30, posts=12)
+    texts = [text for task in people.tasks("train") for text in (task.opening[0].said, *task.data["truth"].values())]
+    frames = [system_prompt(people.hierarchy, level, "") for level in people.hierarchy.names]
+    folder = tmp_path_factory.mktemp("policy")
+    return tiny.make(folder, texts, fixed=frames, vocabulary=900, hidden=32, layers=1, heads=2, context=1024)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    return train_command("users", monkeypatch, capfd, tmp_path)
+
+
+def test_it_trains_level_by_level_goes_on_where_it_stopped_and_speaks_in_another_gym(
+    policy: Path, tmp_path: Path, run: Run
+) -> None:
+    out = tmp_path / "person"
+    arguments = (
+        "--model",
+        policy,
+        "--mode",
+        "separate_generation",
+        "--out",
+        out,
+        *SMALL,
+        "--save-every",
+        1,
+        "--eval-every",
+        1,
+    )
+    status, told = run(*arguments, "--steps", 2)
+    assert status == 0, told
+    asked = [(each.task.data["level"], each.task.data["context"]) for each in read_trajectories(out)]
+    assert [level for level, _ in asked] == ["stance"] * 4 + ["emotion"] * 4, (
+        "a level of the whole block, then the next"
+    )
+    assert {context for _, context in asked[:4]} == {context for _, context in asked[4:]}
+    assert (out / "checkpoints" / "checkpoint-2" / "prefixes.json").is_file()
+    assert sum(steps(out, f"states/replies/{why}").get(1, 0) for why in ("format", "truncated", "empty", "kept")) == 1
+    speech = read_speech(out / "model")
+    assert speech
+    assert (speech.hierarchy.names[-1], speech.states, speech.shared) == ("response", True, True)
+
+    status, told = run(*arguments, "--steps", 3)
+    assert status == 1
+    assert "steps" in told, "another number of steps is another run"
+
+    played = subprocess.run(
+        command("rollout", "--env", "people:people=20,speaks=1", "--model", out, "--limit", 2, "--out", tmp_path / "p"),
+        capture_output=True,
+        text=True,
+    )
+    failures = (tmp_path / "p" / "failures.jsonl").read_text()
+    assert played.returncode in (1, 3), played.stderr
+    assert "wrote no response that can be read in 3 attempts" in failures, "an untrained model says nothing"
+
+
+def test_what_cannot_work_is_one_line_before_any_compute(policy: Path, tmp_path: Path, run: Run) -> None:
+    cycle = tmp_path / "cycle.json"
+    cycle.write_text(
+        json.dumps(
+            {
+                "stance": {"desc": "a", "max_tokens": 8, "needs": ["emotion"]},
+                "emotion": {"desc": "b", "max_tokens": 8, "needs": ["stance"]},
+                "response": {"desc": "c", "max_tokens": 8},
+            }
+        )
+    )
+    for arguments, said in [
+        (("--mode", "separate"), "no mode 'separate'"),
+        (("--mode", "eval_only"), "--mode eval_only evaluates and does not train"),
+        (("--hierarchy", cycle), "the levels need each other in a cycle"),
+        (("--hierarchy", "sebvgrc"), "did you mean"),
+        (("--levels", "stance+mood"), "no level 'mood' in the hierarchy sebvgcr"),
+        ((tmp_path / "nowhere.parquet",), "there is no such file or folder"),
+        (("--people", 0), "people=0: expected 1 or more"),
+    ]:
+        status, told = run(*arguments, "--model", policy, *[each for each in SMALL if each not in ("--people", 30)])
+        assert status in (1, 2), told
+        assert said in told
+        assert len(told.strip().splitlines()) == 1, told
+
+
+def test_the_plan_says_what_a_run_is_made_of(policy: Path, run: Run) -> None:
+    status, told = run("--model", policy, "--dry-run", "--json", *SMALL)
+    assert status == 0, told
+    plan = json.loads(told[told.index("{") :])
+    assert plan["envs"]["people"]["held_out"] == 2
+    assert plan["conversations"] == 4
+
+
+def test_agent_and_user_are_trained_in_turns_and_drift_is_looked_for(policy: Path, tmp_path: Path) -> None:
+    flags = "--prompts 2 --group 2 --micro-batch 2 --max-tokens 8 --validation 0"
+    arguments = command(
+        *("train", "both", "--env", "people:people=20,speaks=1", "--agent", policy, "--user", policy, "--rounds", 1),
+        *("--agent-steps", 1, "--user-steps", 1, "--tasks", 2, "--out", tmp_path / "both", "--json"),
+        *("--agent-flags", flags, "--user-flags", f"{flags} --people 20 --posts 8"),
+    )
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [each["user"] for each in (told["rounds"][0]["own"], *told["rounds"][0]["frozen"])] == [
+        "its own user",
+        "rules",
+    ]
+    assert told["user"].endswith("round-1/user")
+    again = subprocess.run(arguments, capture_output=True, text=True)
+    assert (again.returncode, json.loads(again.stdout)) == (0, told), "the same command goes on, and all is there"
