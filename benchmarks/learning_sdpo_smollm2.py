@@ -1,5 +1,6 @@
-"""The headline run of SDPO: SmolLM2-135M with LoRA learns, from reactions alone, what a user who does not want to hear
-"I" likes, and is measured on requests that it never saw. Every stage is skipped where its output is complete, so the
+"""The headline run of SDPO: SmolLM2-135M with LoRA is taught, on its own replies, what a reaction asks for; then it
+learns, from reactions alone, what a user who does not want to hear "I" likes, and is measured on requests that it never
+saw. Every stage is skipped where its output is complete, so the
 same command goes on where it stopped.
 
     python benchmarks/learning_sdpo_smollm2.py --out runs/sdpo_smollm2
@@ -13,6 +14,9 @@ import cyclopts
 from learning import call, interval, read, told
 
 from usergym.evaluation.statistics import mean_interval, paired_difference
+from usergym.rollouts.store import read_trajectories
+from usergym.training.hindsight import template_of
+from usergym.training.sdpo_rows import UNRELATED
 
 MODEL, STYLE = "local/smollm2", "no_first_person"
 MAX_TOKENS, SEED, REPEATS, TEMPERATURE = 64, 7, 2, 0.7
@@ -27,16 +31,21 @@ PEOPLE = (
 CALLED = {
     "before": "untrained",
     "shown": "untrained, the taste in its prompt",
+    "taught": "taught to read reactions",
     "sdpo": "after SDPO",
 }
+LORA = ("--lora", "--seed", SEED)
 HEAD = """# SmolLM2-135M learns from reactions
 
 Written by `python benchmarks/learning_sdpo_smollm2.py`, on a CPU. SmolLM2-135M-Instruct, LoRA of rank 16; a user who
 does not want to hear *I* (style `{style}`) asks for one sentence to somebody on some occasion, and reacts by exact
-rules. {steps} steps of `usergym train sdpo` with {prompts} conversations each, the settings its defaults but the
-learning rate ({rate:g}) and the temperature ({temperature:g}); no reward is used. Before and after, the model replies
-to {tasks} requests that no training task had, {repeats} times each at that temperature; the score is that of the exact
-rules, and 0 for a reply that has nothing to do with its request. One seed. Intervals are by requests.
+rules. First the model is taught to read reactions: it replies {draws} times to every training request, and learns those
+replies in {sft_steps} steps of `usergym train sft`: each behind its request, behind an unrelated remark, and behind the
+reaction to another reply that asks for it. Then {steps} steps of `usergym train sdpo` with {prompts} conversations each,
+the settings its defaults but the learning rate ({rate:g}) and the temperature ({temperature:g}); no reward is used. At
+each stage it replies to {tasks} requests that no training task had, {repeats} times each at that temperature; the score
+is that of the exact rules, and 0 for a reply that has nothing to do with its request. One seed. Intervals are by
+requests.
 """
 
 
@@ -46,10 +55,36 @@ def requests() -> list[str]:
     return made
 
 
+def read_in_hindsight(own: Path, path: Path) -> Path:
+    """Replies of the model's own behind what asks for them: nothing, a remark that asks for nothing, a reaction to
+    another reply to the same request, and praise."""
+    random, template = Random(SEED), template_of("neutral")
+    by_request: dict[str, list[tuple[str, str, bool]]] = {}
+    for trajectory in read_trajectories(own):
+        said = [turn.said for turn in trajectory.turns]
+        scores = {reward.name: reward.value for reward in trajectory.rewards}
+        if len(said) == 3 and scores.get("on_topic"):
+            by_request.setdefault(said[0], []).append((said[1], said[2], scores["style"] == 1))
+    rows = []
+    for request, replies in by_request.items():
+        liked = [reply for reply, _, kept in replies if kept]
+        for reply, reaction, kept in replies:
+            rows.append((request, reply))
+            rows.append((request + template.written(random.choice(UNRELATED)), reply))
+            if liked:
+                rows += [(request + template.written(reaction), reply if kept else random.choice(liked))] * 2
+    random.shuffle(rows)
+    turns = ([{"role": "user", "content": asked}, {"role": "assistant", "content": said}] for asked, said in rows)
+    path.write_text("".join(json.dumps({"messages": each}, ensure_ascii=False) + "\n" for each in turns))
+    return path
+
+
 def main(
     *,
     out: Path = Path("runs/sdpo_smollm2"),
     results: Path | None = None,
+    sft_steps: int = 60,
+    draws: int = 4,
     steps: int = 20,
     prompts: int = 16,
     rate: float = 3e-4,
@@ -63,6 +98,10 @@ def main(
         Where runs are kept.
     results
         Folder for learning_sdpo_smollm2.md and .json; nothing is written unless given.
+    sft_steps
+        Of 8 conversations.
+    draws
+        Replies to each training request, from which reading is learned.
     steps
         Of SDPO.
     prompts
@@ -76,10 +115,23 @@ def main(
     asked = out / "prompts.jsonl"
     asked.write_text("".join(json.dumps({"prompt": each}) + "\n" for each in requests()))
     spec = f"style:style={STYLE},prompts={asked},held_out=0.25"
-    models = {"before": f"checkpoint/{MODEL}", "shown": f"checkpoint/{MODEL}"}
+    models = {
+        "before": f"checkpoint/{MODEL}",
+        "shown": f"checkpoint/{MODEL}",
+        "taught": f"checkpoint/{out}/taught/model",
+    }
     call(
-        *("train", "sdpo", "--envs", spec, "--model", MODEL, "--lora", "--out", out / "sdpo", "--steps", steps),
-        *("--prompts", prompts, "--micro-batch", 4, "--learning-rate", rate, "--warmup", 2, "--seed", SEED),
+        *("rollout", "--env", spec, "--model", MODEL, "--threads", 1, "--split", "train", "--limit", 400),
+        *("--repeats", draws, "--temperature", TEMPERATURE, "--max-tokens", MAX_TOKENS, "--out", out / "own"),
+    )
+    data = read_in_hindsight(out / "own", out / "hindsight.jsonl")
+    call(
+        *("train", "sft", data, "--model", MODEL, "--out", out / "taught", "--steps", sft_steps, "--batch", 8, *LORA),
+        *("--micro-batch", 4, "--learning-rate", 3e-4),
+    )
+    call(
+        *("train", "sdpo", "--envs", spec, "--model", out / "taught" / "model", "--out", out / "sdpo", *LORA),
+        *("--steps", steps, "--prompts", prompts, "--micro-batch", 4, "--learning-rate", rate, "--warmup", 2),
         *("--max-tokens", MAX_TOKENS, "--temperature", TEMPERATURE, "--validation", 0, "--eval-every", 0),
         *("--save-every", 2, "--keep", 1),
     )
@@ -93,8 +145,8 @@ def main(
         )
     rewards = {name: read(out / f"{name}-test") for name in models}
     found = {CALLED[name]: told(mean_interval(each)) for name, each in rewards.items()}
-    for name in ("shown", "sdpo"):
-        found[f"{CALLED[name]} less untrained, paired"] = told(paired_difference(rewards["before"], rewards[name]))
+    found["taught less untrained, paired"] = told(paired_difference(rewards["before"], rewards["taught"]))
+    found["SDPO less taught, paired"] = told(paired_difference(rewards["taught"], rewards["sdpo"]))
     lines = ["| | score | 95 % interval |", "|---|---|---|"]
     lines += [f"| {name} | {row['mean']:.3f} | {interval(row)} |" for name, row in found.items()]
     text = "\n".join(lines)
@@ -102,6 +154,8 @@ def main(
     if results:
         head = HEAD.format(
             style=STYLE,
+            draws=draws,
+            sft_steps=sft_steps,
             steps=steps,
             prompts=prompts,
             rate=rate,

@@ -7,7 +7,7 @@ goes on where it stopped.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,39 +15,265 @@ from random import Random
 from typing import Any
 
 import cyclopts
-from learning import call
+from learning import call, interval, told
 
 from usergym.environments.people.gym import People
 from usergym.environments.people.rows import asked_of
-from usergym.users.states import Hierarchy, load, written
+from usergym.evaluation.statistics import mean_interval, paired_difference
+from usergym.rollouts.store import read_trajectories
+from usergym.users.states import load, written
 from usergym.users.states.prompting import system_prompt
+from usergym.users.states.speaking import Speech
 
 SIZE = {"hidden": 128, "layers": 4, "heads": 4}
 TAUGHT, TRAINED = 7, 0
 """Populations: of whom the language is learned, and who is learned."""
-POSTS = 60
+PEOPLE, POSTS = 300, 60
+EXAMPLES, TEACHING_STEPS = 12_000, 500
+STEPS, PROMPTS, GROUP = 60, 16, 4
+RATE = 1e-4
+CONTEXTS = 60
+"""Held out, for each measure."""
+STATES = ("stance", "emotion", "belief", "value", "goal", "communication")
+HIERARCHY = load("sebvgcr")
 
 
-def examples(people: People, count: int, seed: int, prefixed: float) -> Iterator[dict[str, Any]]:
-    """What people thought and said, as conversations; a share of `prefixed` is told the states before it."""
+@dataclass(frozen=True)
+class Way:
+    name: str
+    mode: str = ""
+    """Of `train users`; "": `train sft` on what people thought and said."""
+    flags: tuple[object, ...] = ()
+
+
+WAYS = (
+    Way("multi-task GRPO on states and response", "separate_system_prompt"),
+    Way("prefix-conditioned GRPO on states and response", "separate_generation"),
+    Way("GRPO on the response alone", "response_only", ("--hierarchy", "sebvgcr", "--levels", "response")),
+    Way("SFT on states and response"),
+)
+FIRST = WAYS[0]
+"""Whose sampled tokens are the budget of all."""
+
+MEASURES = {
+    "states": f"people:people={PEOPLE},posts={POSTS},levels={'+'.join(STATES)}",
+    "response": f"people:people={PEOPLE},posts={POSTS},levels=response",
+    "response through states": f"people:people={PEOPLE},posts={POSTS},speaks=1",
+    "states, persona shuffled": f"people:people={PEOPLE},posts={POSTS},levels={'+'.join(STATES)},persona=shuffled",
+    "response, persona shuffled": f"people:people={PEOPLE},posts={POSTS},levels=response,persona=shuffled",
+}
+
+
+def main(
+    *,
+    out: Path = Path("runs/learning_users"),
+    results: Path | None = None,
+    seeds: int = 3,
+    only: int | None = None,
+    steps: int = STEPS,
+    examples: int = EXAMPLES,
+    teaching_steps: int = TEACHING_STEPS,
+    contexts: int = CONTEXTS,
+) -> None:
+    """Teaches, trains and measures.
+
+    Parameters
+    ----------
+    out
+        Where runs are kept.
+    results
+        Folder for learning_users.md and .json; nothing is written unless given.
+    seeds
+        How many, from 0.
+    only
+        This seed alone, and no results: for several at once.
+    steps
+        Of GRPO; what is compared has as many tokens.
+    examples
+        From which the language is learned.
+    teaching_steps
+        Of 64 of them.
+    contexts
+        Held out, for each measure.
+    """
+    for seed in range(seeds) if only is None else (only,):
+        folder = out / f"seed{seed}"
+        model = taught(folder, seed, examples, teaching_steps)
+        measure(model, folder / "taught", contexts)
+        for way in WAYS:
+            train(way, model, folder, seed, steps)
+            measure(place(folder, way) / "model", place(folder, way), contexts)
+    if only is not None:
+        return
+    found = {name: measured(name, out, seeds) for name in ("taught", *(way.name for way in WAYS))}
+    spent = {way.name: sum(budget(place(out / f"seed{seed}", way)) for seed in range(seeds)) // seeds for way in WAYS}
+    text = tables(found, spent)
+    print(text)
+    if results:
+        (results / "learning_users.json").write_text(json.dumps({"measured": found, "tokens": spent}, indent=1) + "\n")
+        page = (Path(__file__).parent / "learning_users.md.in").read_text()
+        slots = {"{tables}": text, "{seeds}": str(seeds), "{steps}": str(steps), "{contexts}": str(contexts)}
+        for slot, value in slots.items():
+            page = page.replace(slot, value)
+        (results / "learning_users.md").write_text(page)
+
+
+def place(folder: Path, way: Way) -> Path:
+    return folder / "".join(each if each.isalnum() else "-" for each in way.name)
+
+
+def conversations(population: int, count: int, seed: int, both: bool) -> Iterator[dict[str, Any]]:
+    """What people thought and said, behind what asks for it. `both`: half of them by the prompt of the whole hierarchy
+    that tells the states before; else by each level's own prompt."""
+    people = People(people=PEOPLE, posts=POSTS, population_seed=population)
     random = Random(seed)
-    hierarchy = people.hierarchy
     for task in islice(people.tasks("train", seed), count):
         asked = asked_of(task)
-        prefix = {}
-        if random.random() < prefixed:
-            prefix = {level.name: asked.truth[level.name] for level in hierarchy.before(asked.level)}
-        system = system_prompt(hierarchy, asked.level, asked.persona, prefix=prefix)
+        shared = both and random.random() < 0.5
+        prefix = {level.name: asked.truth[level.name] for level in HIERARCHY.before(asked.level)} if shared else {}
+        system = system_prompt(HIERARCHY, asked.level, asked.persona, prefix=prefix, shared=shared)
         said = written({asked.level: asked.truth[asked.level]})
-        yield {
-            "messages": [
-                {"role": "system", "content": system},
-                {"role": "user", "content": task.opening[0].said},
-                {"role": "assistant", "content": said},
-            ]
+        turns = (("system", system), ("user", task.opening[0].said), ("assistant", said))
+        yield {"messages": [{"role": role, "content": words} for role, words in turns]}
+
+
+def taught(folder: Path, seed: int, count: int, steps: int) -> Path:
+    """A model that speaks the population's language, and knows a little of how people are."""
+    from usergym.training import tiny
+
+    data, untrained = folder / "taught.jsonl", folder / "untrained"
+    if not data.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = conversations(TAUGHT, count, seed, both=True)
+        data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    if not (untrained / "config.json").exists():
+        lines = data.read_text().splitlines()[:3000]
+        texts = [message["content"] for line in lines for message in json.loads(line)["messages"]]
+        ways = ((level, shared) for level in HIERARCHY.names for shared in (False, True))
+        frames = [system_prompt(HIERARCHY, level, "", shared=shared) for level, shared in ways]
+        tiny.make(untrained, texts, fixed=frames, vocabulary=3000, phrases=True, context=1024, seed=seed, **SIZE)
+    call(
+        *("train", "sft", data, "--model", untrained, "--out", folder / "taught", "--steps", steps, "--batch", 64),
+        *("--micro-batch", 64, "--learning-rate", 2e-3, "--seed", seed),
+    )
+    return folder / "taught" / "model"
+
+
+def train(way: Way, model: Path, folder: Path, seed: int, steps: int) -> None:
+    run = place(folder, way)
+    if way.mode:
+        if way != FIRST:
+            steps = scaled(place(folder, FIRST), steps, way)
+        call(
+            *("train", "users", "--mode", way.mode, "--people", PEOPLE, "--posts", POSTS, "--model", model),
+            *("--population-seed", TRAINED, "--out", run, "--steps", steps, "--prompts", PROMPTS, "--group", GROUP),
+            *("--micro-batch", 64, "--learning-rate", RATE, "--warmup", 2, "--validation", 0, "--eval-every", 0),
+            *("--save-every", 10, "--keep", 1, "--seed", seed, *way.flags),
+        )
+        return
+    data = folder / "sft.jsonl"
+    if not data.exists():
+        data.write_text(
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in within(place(folder, FIRST), seed))
+        )
+    call(
+        *("train", "sft", data, "--model", model, "--out", run, "--epochs", 1, "--batch", 64, "--micro-batch", 64),
+        *("--learning-rate", RATE, "--seed", seed),
+    )
+
+
+def budget(run: Path) -> int:
+    """Tokens that were sampled, or learned from."""
+    if not (run / "trajectories.jsonl").exists():
+        return sum(len(json.loads(line)["messages"][-1]["content"]) for line in (run.parent / "sft.jsonl").open()) // 4
+    return sum(each.usage("assistant").output_tokens for each in read_trajectories(run))
+
+
+def scaled(first: Path, steps: int, way: Way) -> int:
+    """Steps that sample about as many tokens as the first way did."""
+    by_level: dict[str, list[int]] = {}
+    for each in read_trajectories(first):
+        by_level.setdefault(each.task.data["level"], []).append(each.usage("assistant").output_tokens)
+    if "response" not in way.flags:
+        return steps
+    means = {level: sum(tokens) / len(tokens) for level, tokens in by_level.items()}
+    return max(1, round(steps * sum(means.values()) / len(means) / means["response"]))
+
+
+def within(first: Path, seed: int) -> Iterator[dict[str, Any]]:
+    """As many conversations as have so many characters as the first way sampled tokens have on average."""
+    left = sum(len(turn.message.content) for each in read_trajectories(first) for turn in each.turns[1:])
+    for row in conversations(TRAINED, EXAMPLES, seed, both=False):
+        left -= len(row["messages"][-1]["content"])
+        if left < 0:
+            return
+        yield row
+
+
+def measure(model: Path, folder: Path, contexts: int) -> None:
+    if not (model / "states.json").exists():
+        Speech(HIERARCHY).save(model)
+    for name, spec in MEASURES.items():
+        asked = str(model) if "through" in name else f"checkpoint/{model}"
+        limit = contexts * (len(STATES) if name.startswith("states") else 1)
+        call(
+            *("rollout", "--env", spec, "--model", asked, "--split", "test", "--limit", limit, "--temperature", 0.4),
+            *("--out", test(folder, name)),
+            failures=True,
+        )
+
+
+def test(folder: Path, name: str) -> Path:
+    return folder / f"test-{name.replace(',', '').replace(' ', '-')}"
+
+
+def measured(name: str, out: Path, seeds: int) -> dict[str, Any]:
+    """Mean alignment of each measure, and what it gained over the taught model; by person, all seeds together."""
+    row: dict[str, Any] = {}
+    for measure_of in MEASURES:
+        folders = [out / f"seed{seed}" / _named(name) for seed in range(seeds)]
+        each = [by_person(test(folder, measure_of)) for folder in folders]
+        before = [by_person(test(out / f"seed{seed}" / "taught", measure_of)) for seed in range(seeds)]
+        row[measure_of] = {
+            **told(mean_interval(pooled(each))),
+            "gain": told(paired_difference(pooled(before), pooled(each))),
+            "seeds": [told(mean_interval(one))["mean"] for one in each],
         }
+    return row
 
 
-def frames(hierarchy: Hierarchy) -> list[str]:
-    """What every prompt has alike, a line a token."""
-    return [system_prompt(hierarchy, level, "") for level in hierarchy.names]
+def _named(name: str) -> str:
+    return name if name == "taught" else place(Path(), next(way for way in WAYS if way.name == name)).name
+
+
+def by_person(run: Path) -> dict[str, list[float]]:
+    """Rewards; intervals are clustered by whom they are about. What failed has none."""
+    found: dict[str, list[float]] = {}
+    for trajectory in read_trajectories(run):
+        reward = trajectory.reward()
+        if reward is not None:
+            found.setdefault(trajectory.task.group, []).append(reward)
+    return found
+
+
+def pooled(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
+    people = sorted({person for each in seeds for person in each})
+    return {person: [value for each in seeds for value in each.get(person, ())] for person in people}
+
+
+def tables(found: Mapping[str, Mapping[str, Any]], spent: Mapping[str, int]) -> str:
+    lines = ["| trained by | tokens | measure | alignment | 95 % interval | less taught | 95 % interval | by seed |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for name, row in found.items():
+        for measure_of, one in row.items():
+            by_seed = ", ".join(f"{each:.3f}" for each in one["seeds"])
+            gain = one["gain"]
+            lines.append(
+                f"| {name} | {spent.get(name, 0):,} | {measure_of} | {one['mean']:.3f} | {interval(one)} "
+                f"| {gain['mean']:+.3f} | {interval(gain)} | {by_seed} |"
+            )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)

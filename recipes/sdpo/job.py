@@ -1,6 +1,7 @@
 """One command of usergym, made of variables: what it is, what was found out about it, and how it is started."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,13 +15,17 @@ from usergym.models.base import StopRun
 
 @dataclass
 class Findings:
-    """What is wrong is raised at once, or, in a dry run, kept and told."""
+    """What is wrong is raised at once, or, in a dry run, kept and told; in the words of the script's variables."""
 
     dry: bool
+    owned: Mapping[str, str] = field(default_factory=dict)
+    """The variable of a flag."""
     problems: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     """Keys: they may be set later."""
     good: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """Told before a run too."""
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -30,8 +35,16 @@ class Findings:
             raise
         except StopRun as error:
             self._keep(self.missing, error)
-        except (ValueError, LookupError, OSError) as error:
+        except (ValueError, LookupError) as error:
+            self._keep(self.problems, self._in_variables(error))
+        except OSError as error:
             self._keep(self.problems, error)
+
+    def _in_variables(self, error: ValueError | LookupError) -> ValueError | LookupError:
+        told = str(error)
+        for flag, name in self.owned.items():
+            told = re.sub(rf"{flag}(?![\w-])", name, told)
+        return error if told == str(error) else ValueError(told)
 
     def _keep(self, told: list[str], error: BaseException) -> None:
         if not self.dry:
@@ -60,13 +73,19 @@ class Job:
     """Makes the files that the command reads."""
     estimate: Callable[[inspect.BoundArguments], list[str]] = lambda _: []
 
-    def arguments(self) -> list[list[str]]:
-        """What follows the verb; a flag behind -- is in the place of ours. ValueError for one that a variable sets."""
-        given = [_name(text) for text in self.extras if text.startswith("--")]
-        if taken := next((name for name in given if name in self.owned), None):
+    def refuse_taken(self) -> None:
+        """ValueError for a flag behind -- that a variable sets."""
+        if taken := next((name for name in self._given() if name in self.owned), None):
             raise ValueError(f"{taken} is what {self.owned[taken]} sets here; give {self.owned[taken]}=VALUE")
+
+    def arguments(self) -> list[list[str]]:
+        """What follows the verb; a flag behind -- is in the place of ours."""
+        given = self._given()
         ours = [flag for flag in self.flags if _name(flag[0]) not in given]
         return [*ours, *_grouped(self.extras)]
+
+    def _given(self) -> list[str]:
+        return [_name(text) for text in self.extras if text.startswith("--")]
 
     def parsed(self) -> inspect.BoundArguments:
         """The arguments as the verb will read them. ValueError for what it does not know."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from settings import several
 
 from usergym.training import memory
 from usergym.training.checkpoints import Checkpoint
@@ -19,8 +20,6 @@ DOCUMENTED: Mapping[str, Shape] = {
     "Qwen/Qwen3-4B": Shape(4_022_468_096, 2_064_384, 36, 2560, 9_728, 151_936, 40_960, True),
 }
 """Sizes of the documented models, from their published configurations: an estimate needs no download."""
-CUT = ("FSDP", "DEEPSPEED")
-"""Kinds of accelerate's configuration that spread weights over the processes."""
 
 
 def gpus() -> int:
@@ -44,6 +43,24 @@ def accelerate_config(path: Path | None) -> dict[str, Any]:
     if not isinstance(found, dict) or "distributed_type" not in found:
         raise ValueError(f"ACCELERATE_CONFIG={path} names no distributed_type; `accelerate config` writes such a file")
     return found
+
+
+def whole_weights(accelerate: Mapping[str, Any]) -> None:
+    """ValueError where the configuration cuts the weights, by which replies are scored."""
+    stage = (accelerate.get("deepspeed_config") or {}).get("zero_stage")
+    if accelerate.get("distributed_type") == "FSDP" or stage == 3:
+        raise ValueError(
+            "ACCELERATE_CONFIG cuts the weights over the processes (FSDP, ZeRO-3), and replies are scored with whole "
+            "ones; give recipes/sdpo/multigpu_accelerate_config.yaml, or ZeRO-2"
+        )
+
+
+def unused(world: int, there: int, config: Path | None) -> str | None:
+    """Why the file is not read, where it is not."""
+    if config is None or (world > 1 and there):
+        return None
+    why = "one process is Python alone" if world <= 1 else "without a GPU torchrun starts the processes"
+    return f"ACCELERATE_CONFIG={config} is not used: {why}"
 
 
 def enough(world: int, there: int) -> None:
@@ -88,17 +105,17 @@ def of_training(
         return [f"memory for the trainer: not known before {config.model} is on this machine"]
     window = shape.context or 1 << 30
     tokens = config.per_pass(world) * min(config.max_length or prompt + config.max_tokens, window)
-    cut = str(accelerate.get("distributed_type")) in CUT and world > 1 and there > 0
+    cut = accelerate.get("distributed_type") == "DEEPSPEED" and world > 1 and there > 0
     half = bool(there) if config.bf16 is None else config.bf16
     rank = config.lora_r if config.lora else 0
-    each = memory.needed(shape, Load(tokens, rank, half, config.gradient_checkpointing, world if cut else 1))
-    if config.teacher in ("base", "ema", "periodic") and not config.lora:
-        each += 4 * shape.parameters
-    # Weights and two moments; of an adapter these are small, and its base is not saved again.
-    kept = 12 * (shape.per_rank * config.lora_r if config.lora else shape.parameters)
+    shards = world if cut else 1
+    each = memory.needed(shape, Load(tokens, rank, half, config.gradient_checkpointing, shards, config.copies))
+    # Weights and two moments, and a teacher that moves; of an adapter these are small, and its base is not saved again.
+    values = 4 if config.teacher in ("ema", "periodic") else 3
+    kept = 4 * values * (shape.per_rank * config.lora_r if config.lora else shape.parameters)
     return [
         _told("the trainer", each, world, there),
-        f"disk: up to {config.keep} checkpoints of about {kept / 2**30:,.1f} GiB in {config.out}",
+        f"disk: up to {several(config.keep, 'checkpoint')} of about {kept / 2**30:,.1f} GiB in {config.out}",
     ]
 
 

@@ -9,7 +9,7 @@ import machine
 import prompts
 import seats
 from job import Findings, Job
-from settings import Variables, folder
+from settings import Variables, folder, several
 
 from usergym.cli.eval_style_models import contenders_of, started_from, training_run
 from usergym.cli.eval_style_prompts import leakage
@@ -29,6 +29,7 @@ def prepare(v: Variables, found: Findings, extras: Sequence[str], source: str) -
     given = v.text("SOURCE")
     flags = [["--source", given], ["--out", folder(out)]]
     owned = {"--source": "SOURCE", "--out": "OUT_DIR"}
+    found.owned = owned
     job = Job(("prepare", source), f"usergym.cli.prepare_prompts:{source}", flags, owned, extras)
     job.environment = cache
 
@@ -63,6 +64,7 @@ EVAL = {
 def evaluate(v: Variables, found: Findings, extras: Sequence[str]) -> Job:
     """The checkpoints of a run against its own start, on prompts that it was not trained on."""
     run, data = v.text("RUN_DIR"), v.path("DATA_PATH") or Path()
+    found.owned = EVAL
     steps, style = v.steps("CKPTS"), v.text("STYLE")
     baseline, judge = v.text("BASELINE"), seats.seated(v.text("JUDGE_MODEL"))
     system = v.choice("SYSTEM_PROMPT", tuple(prompts.SYSTEM))
@@ -73,11 +75,17 @@ def evaluate(v: Variables, found: Findings, extras: Sequence[str]) -> Job:
     with found.looking():
         place, models = _of_run(run, steps, style)
         seat = seat or started_from(place)
-        found.good.append(f"RUN_DIR: {len(models)} checkpoints, compared with {seat}")
+        found.good.append(f"RUN_DIR: {several(len(models), 'checkpoint')}, compared with {seat}")
         fits = prompts.fitting(seats.tokenizer(models[0], not found.dry), limit)
         wanted = prompts.Wanted(style, 1, seed, system, fits)
-        chosen = prompts.choose("DATA_PATH", data, "validation", count, wanted)
-        found.good.append(f"DATA_PATH: {len(chosen.tasks):,} of {chosen.rows:,} prompts")
+        drawn = prompts.choose("DATA_PATH", data, "validation", count, wanted)
+        if len(drawn.tasks) < 2:
+            raise ValueError(
+                f"DATA_PATH={data}: {drawn.told}, and a win rate needs 2 or more; give a file of more prompts"
+                + (", or raise MAX_PROMPT_TOKENS" if drawn.too_long else "")
+            )
+        chosen = drawn
+        found.good.append(f"DATA_PATH: {chosen.told}")
         leakage(chosen.tasks, [place], "--ignore-leakage" in extras)
     for each in (seat, judge):
         with found.looking():
@@ -131,13 +139,17 @@ def signals(v: Variables, found: Findings, extras: Sequence[str]) -> Job:
     ]
     owned = {"--model": "MODEL", "--cases": "CASES_JSON", "--n-cases": "N_CASES", "--seed": "SEED"}
     owned |= {"--template": "TEMPLATE", "--out": "OUT_DIR"}
+    found.owned = owned
     with found.looking():
         template_of(frame)
     with found.looking():
         if cases and not cases.exists():
             raise ValueError(f"CASES_JSON={cases}: there is no such file; check the path, or leave it out for ours")
         there = signal_cases.read(cases) if cases else signal_cases.own()
-        found.good.append(f"{'CASES_JSON' if cases else 'our own'}: {len(there):,} cases, {count:,} are played")
+        played = f"{several(len(there), 'case')}, of which {count:,} {'is' if count == 1 else 'are'} played"
+        if count > len(there):
+            played = f"{several(len(there), 'case')}, played again with other replies until there are {count:,}"
+        found.good.append(f"{'CASES_JSON' if cases else 'our own'}: {played}")
     job = Job(("signal",), "usergym.cli.signal:signal", flags, owned, extras, environment=cache)
     job.estimate = lambda _: _of_answers(found, {"the model": f"{seats.CHECKPOINT}{model}"})
     return job

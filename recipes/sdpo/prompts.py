@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+from settings import several
 
 from usergym.environments.style.prompt_files import Prompt, read_prompts
 from usergym.environments.style.rows import of_prompts
@@ -33,6 +34,11 @@ class Chosen:
     rows: int
     too_long: int
     """Rows that were passed over before there were enough."""
+
+    @property
+    def told(self) -> str:
+        passed = f", {self.too_long:,} passed over as too long" if self.too_long else ""
+        return f"{len(self.tasks):,} of {several(self.rows, 'prompt')}{passed}"
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ def choose(variable: str, path: Path, split: str, count: int, wanted: Wanted) ->
         else:
             too_long += 1
     if not kept:
-        raise ValueError(f"{variable}={path}: all {rows:,} prompts are too long; raise MAX_PROMPT_TOKENS")
+        told = "the only prompt is" if rows == 1 else f"all {rows:,} prompts are"
+        raise ValueError(f"{variable}={path}: {told} too long; raise MAX_PROMPT_TOKENS")
     found = of_prompts(kept, parse(wanted.style), wanted.every, 0.0, split, wanted.seed)
     return Chosen(tuple(msgspec.structs.replace(task, id=f"{split}-{task.id}") for task in found), rows, too_long)
 

@@ -40,16 +40,17 @@ def main() -> int:
             f"{own[0]!r} is no argument of this script; there are {DRY} and, behind --, the flags of usergym "
             f"{' '.join(job.verb)}; all else are variables: {', '.join(v.shown)}"
         )
+    job.refuse_taken()
     lines: list[str] = []
     with found.looking():
         lines = job.estimate(job.parsed())
     if dry:
         _show(v, found, job, lines)
-        if found.problems:
-            raise ValueError(without_secrets("; ".join(found.problems)))
-        return 0
-    for each in v.unused():
-        print(f"note: {each}", file=sys.stderr)
+        for each in found.problems:
+            print(f"error: {without_secrets(each)}", file=sys.stderr)
+        return 1 if found.problems else 0
+    for each in (*found.notes, *v.unused()):
+        print(f"note: {without_secrets(each)}", file=sys.stderr)
     job.write()
     command = [token for group in job.command() for token in group]
     environ = {name: value for name, value in os.environ.items() if name != "WORLD_SIZE"} | job.environment
@@ -72,10 +73,13 @@ def _show(v: Variables, found: Findings, job: Job, lines: Sequence[str]) -> None
     print(f"\n{without_secrets(command)}\n")
     for each in lines:
         print(each)
-    for each in (*found.good, *v.unused()):
+    for each in found.good:
         print(f"- {without_secrets(each)}")
-    for each in (*found.problems, *found.missing):
+    for each in (*found.notes, *v.unused()):
+        print(f"note: {without_secrets(each)}")
+    for each in found.missing:
         print(f"before it can run: {without_secrets(each)}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -35,14 +35,14 @@ class Variables:
             raise ValueError(f"{name}={value!r}: expected a whole number, {least} or more")
         return int(value)
 
-    def number(self, name: str) -> float:
+    def number(self, name: str, above: bool = True) -> float:
         value = self.text(name)
         try:
             found = float(value)
         except ValueError:
             found = float("nan")
-        if not 0 < found < float("inf"):
-            raise ValueError(f"{name}={value!r}: expected a number, more than 0")
+        if not 0 <= found < float("inf") or (above and not found):
+            raise ValueError(f"{name}={value!r}: expected a number, {'more than 0' if above else '0 or more'}")
         return found
 
     def steps(self, name: str) -> tuple[int, ...]:
@@ -90,6 +90,11 @@ class Variables:
 
     def unused(self) -> list[str]:
         return [f"{name} has no meaning here, and is not used" for name in ELSEWHERE if self.environ.get(name)]
+
+
+def several(count: int, noun: str) -> str:
+    """`1 step`, `1,200 steps`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def printable(value: str) -> str:

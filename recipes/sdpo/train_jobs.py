@@ -11,7 +11,7 @@ import machine
 import prompts
 import seats
 from job import Findings, Job
-from settings import Variables, folder
+from settings import Variables, folder, several
 
 from usergym.data.convert import read_conversations
 from usergym.training import trackers
@@ -20,11 +20,12 @@ from usergym.users.styles.spec import parse
 
 PLACE = "usergym.cli.train_sdpo:sdpo"
 FORMS = ("usergym", "legacy-online", "legacy-offline")
+BATCH = "BS x GA x WORLD_SIZE"
 OWNED = {
     "--model": "MODEL_NAME_OR_PATH",
     "--learning-rate": "LR",
     "--micro-batch": "BS",
-    "--prompts": "BS, GA and WORLD_SIZE",
+    "--prompts": BATCH,
     "--steps": "TRAIN_N",
     "--envs": "STYLE",
     "--tasks": "TRAIN_JSONL",
@@ -34,15 +35,17 @@ OWNED = {
     "--seed": "SEED",
     "--out": "OUTPUT_DIR",
     "--sdpo": "SDPO",
+    "--anchor": "ANCHOR",
     "--max-tokens": "MAX_NEW_TOKENS",
     "--save-every": "SAVE_EVERY",
     "--eval-every": "EVAL_EVERY",
     "--project": "WANDB_PROJECT",
 }
+SHARED = ("LR", "BS", "SEED", "OUTPUT_DIR", "SDPO", "ANCHOR", "SAVE_EVERY")
 OFFLINE = {
-    **{flag: name for flag, name in OWNED.items() if name in ("LR", "BS", "SEED", "OUTPUT_DIR", "SDPO", "SAVE_EVERY")},
+    **{flag: name for flag, name in OWNED.items() if name in SHARED},
     "--model": "BASE_MODEL",
-    "--prompts": "BS, GA and WORLD_SIZE",
+    "--prompts": BATCH,
     "--epochs": "EPOCHS",
     "--max-length": "MAX_LENGTH",
     "--project": "WANDB_PROJECT",
@@ -53,14 +56,15 @@ WARMUP = 0.05
 
 def online(v: Variables, found: Findings, extras: Sequence[str], runs: str) -> Job:
     """Prompts are chosen, written down as tasks, and trained on once."""
+    found.owned = OWNED
     policy, user = v.text("MODEL_NAME_OR_PATH"), v.text("USER_MODEL_NAME_OR_PATH")
     style, _ = v.text("STYLE"), v.number("LR")
-    each, batch, world = _batch(v)
+    each, batch, world = _batch(v, extras)
     system = v.choice("SYSTEM_PROMPT", tuple(prompts.SYSTEM))
     files = (v.path("TRAIN_JSONL") or Path(), v.path("VAL_JSONL") or Path())
     counts = (v.whole("TRAIN_N"), v.whole("EVAL_N", 0))
     limit, seed = v.whole("MAX_PROMPT_TOKENS"), v.whole("SEED", 0)
-    form, longest = v.choice("SDPO", FORMS), v.whole("MAX_NEW_TOKENS")
+    form, longest = _form(v), v.whole("MAX_NEW_TOKENS")
     save, check, every = v.whole("SAVE_EVERY"), v.whole("EVAL_EVERY", 0), v.whole("STYLE_EVERY")
     thinks, reaction, heat = v.yes("ENABLE_THINKING"), v.whole("USER_MAX_TOKENS"), v.text("USER_TEMPERATURE")
     out, config, environment = _places(v, extras, runs, policy, style)
@@ -81,7 +85,7 @@ def online(v: Variables, found: Findings, extras: Sequence[str], runs: str) -> J
         *([["--validation-tasks", folder(out / "tasks" / "validation.jsonl")]] if held_out else []),
         *([["--user-model", seat], ["--user-temperature", heat]] if seat else []),
         ["--model", policy],
-        ["--sdpo", form],
+        *form,
         *_sizes(v, batch, each, seed, out),
         ["--steps", str(steps)],
         ["--schedule", "constant"],
@@ -94,9 +98,11 @@ def online(v: Variables, found: Findings, extras: Sequence[str], runs: str) -> J
         *_tracked(v),
     ]
     calls = steps * batch + held_out * (len({*range(0, steps, check), steps}) if check and held_out else 0)
-    found.good.append(f"{steps:,} steps of {batch:,} prompts each; {calls:,} reactions of {seat or 'rules'} in all")
+    told = {None: "of the rules", seats.FROZEN: "of the policy as it was at the start"}.get(seat, f"of {seat}")
+    found.good.append(f"{_steps(steps, batch, 'prompt')}; {several(calls, 'reaction')} {told} in all")
     if kept < batch:
-        found.good.append(f"{kept:,} prompts are fewer than a step takes, so some come more than once")
+        there = "there is only 1" if kept == 1 else f"there are only {kept:,}"
+        found.good.append(f"a step takes {batch:,} prompts and {there}, so some come more than once")
     job = Job(("train", "sdpo"), PLACE, flags, OWNED, extras, world, machine.gpus(), config, environment)
     job.write = partial(_write, out, chosen, template)
     job.estimate = partial(_estimate, job, found, policy, limit, seats.here(seat, policy))
@@ -105,10 +111,11 @@ def online(v: Variables, found: Findings, extras: Sequence[str], runs: str) -> J
 
 def offline(v: Variables, found: Findings, extras: Sequence[str], runs: str) -> Job:
     """Recorded tuples, gone through as often as EPOCHS says."""
-    model, _, (each, batch, world) = v.text("BASE_MODEL"), v.number("LR"), _batch(v)
+    found.owned = OFFLINE
+    model, _, (each, batch, world) = v.text("BASE_MODEL"), v.number("LR"), _batch(v, extras)
     data = v.path("TRAIN_JSONL")
     epochs, seed = v.number("EPOCHS"), v.whole("SEED", 0)
-    form, longest, save = v.choice("SDPO", FORMS), v.whole("MAX_LENGTH"), v.whole("SAVE_EVERY")
+    form, longest, save = _form(v), v.whole("MAX_LENGTH"), v.whole("SAVE_EVERY")
     thinks = v.yes("ENABLE_THINKING")
     out, config, environment = _places(v, extras, runs, model)
 
@@ -122,12 +129,12 @@ def offline(v: Variables, found: Findings, extras: Sequence[str], runs: str) -> 
         if not data.exists():
             raise ValueError(f"TRAIN_JSONL={data}: there is no such file; check the path")
         rows = sum(1 for _ in read_conversations(data))
-        found.good.append(f"TRAIN_JSONL: {rows:,} conversations")
+        found.good.append(f"TRAIN_JSONL: {several(rows, 'conversation')}")
     steps = max(1, ceil(rows / batch * epochs))
     flags = [
         [str(data or "<TRAIN_JSONL>")],
         ["--model", model],
-        ["--sdpo", form],
+        *form,
         *_sizes(v, batch, each, seed, out),
         ["--epochs", v.text("EPOCHS")],
         ["--schedule", "cosine"],
@@ -139,17 +146,34 @@ def offline(v: Variables, found: Findings, extras: Sequence[str], runs: str) -> 
         *([["--chat-template", folder(out / "chat_template.jinja")]] if template else []),
         *_tracked(v),
     ]
-    found.good.append(f"about {steps:,} steps of {batch:,} conversations each")
+    found.good.append(f"about {_steps(steps, batch, 'conversation')}")
     job = Job(("train", "sdpo"), PLACE, flags, OFFLINE, extras, world, machine.gpus(), config, environment)
     job.write = partial(_write, out, (), template)
     job.estimate = partial(_estimate, job, found, model, 0, None)
     return job
 
 
-def _batch(v: Variables) -> tuple[int, int, int]:
+def _batch(v: Variables, extras: Sequence[str]) -> tuple[int, int, int]:
     """In one forward pass; in one step, over all processes; processes."""
     each, accumulated, world = v.whole("BS"), v.whole("GA"), max(1, v.whole("WORLD_SIZE", 0))
-    return each, each * accumulated * world, world
+    batch = each * accumulated * world
+    if batch < 2 and not any(text.partition("=")[0] == "--group" for text in extras):
+        raise ValueError(
+            f"{BATCH} is {each} x {accumulated} x {world}, and a step is of 2 conversations or more; give GA=2"
+        )
+    return each, batch, world
+
+
+def _steps(steps: int, batch: int, of: str) -> str:
+    return f"{several(steps, 'step')} of {several(batch, of)}{' each' * (steps != 1)}"
+
+
+def _form(v: Variables) -> list[list[str]]:
+    form = [["--sdpo", v.choice("SDPO", FORMS)]]
+    if v.text("ANCHOR"):
+        v.number("ANCHOR", above=False)
+        form.append(["--anchor", v.text("ANCHOR")])
+    return form
 
 
 def _places(v: Variables, extras: Sequence[str], runs: str, *named: str) -> tuple[Path, Path | None, dict[str, str]]:
@@ -214,8 +238,7 @@ def _chosen(
             with found.looking():
                 one = prompts.choose(name, files[place], split, counts[place], wanted)
                 made[place] = one
-                passed = f", {one.too_long:,} passed over as too long" if one.too_long else ""
-                found.good.append(f"{name}: {len(one.tasks):,} of {one.rows:,} prompts{passed}")
+                found.good.append(f"{name}: {one.told}")
         if made[0] and made[1]:
             prompts.apart(made[0].tasks, made[1].tasks)
     return made
@@ -237,8 +260,12 @@ def _estimate(
     with found.looking():
         accelerate = machine.accelerate_config(job.accelerate)
         named = accelerate.get("num_processes", job.world)
-        if job.world > 1 and named != job.world:
-            found.good.append(f"ACCELERATE_CONFIG names {named} processes; WORLD_SIZE={job.world} is used")
+        if unused := machine.unused(job.world, job.there, job.accelerate):
+            found.notes.append(unused)
+            accelerate = {}
+        elif named != job.world:
+            found.notes.append(f"ACCELERATE_CONFIG has num_processes: {named}; WORLD_SIZE={job.world} is used")
+        machine.whole_weights(accelerate)
     with found.looking():
         machine.enough(job.world, job.there)
     with found.looking():

@@ -17,6 +17,7 @@ export EPOCHS="${EPOCHS:-2}"
 export SEED="${SEED:-42}"
 
 export SDPO="${SDPO:-usergym}"                              # or legacy-offline
+export ANCHOR="${ANCHOR:-}"                              # how firmly the policy is held near its start; default: the form's own
 export MAX_LENGTH="${MAX_LENGTH:-4096}"                     # of a conversation
 export SAVE_EVERY="${SAVE_EVERY:-200}"                      # steps
 export ENABLE_THINKING="${ENABLE_THINKING:-false}"          # of a model whose chat template has the switch

@@ -24,6 +24,7 @@ export MAX_PROMPT_TOKENS="${MAX_PROMPT_TOKENS:-512}"        # longer ones are pa
 export SEED="${SEED:-42}"
 
 export SDPO="${SDPO:-usergym}"                              # or legacy-online
+export ANCHOR="${ANCHOR:-}"                              # how firmly the policy is held near its start; default: the form's own
 export MAX_NEW_TOKENS="${MAX_NEW_TOKENS:-2048}"              # of a reply
 export USER_MAX_TOKENS="${USER_MAX_TOKENS:-256}"            # of a reaction
 export USER_TEMPERATURE="${USER_TEMPERATURE:-0}"

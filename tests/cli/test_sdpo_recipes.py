@@ -342,7 +342,7 @@ def test_a_missing_key_is_a_warning_before_the_run_and_refused_by_it(run: Run, m
         (TLDR, (), {"MODEL_NAME_OR_PATH": "./nothing"}, "no model './nothing'"),
         (TLDR, (), {"USER_MODEL_NAME_OR_PATH": "./nothing"}, "no model './nothing'"),
         (TLDR, (), {"MAX_NEW_TOKENS": "4000"}, "one reply 4000"),
-        (TLDR, (), {"SAVE_EVERY": "4"}, "--save-every is 4, --eval-every 3"),
+        (TLDR, (), {"SAVE_EVERY": "4"}, "SAVE_EVERY is 4, EVAL_EVERY 3"),
         (TLDR, (), {"ACCELERATE_CONFIG": "none.yaml"}, "ACCELERATE_CONFIG=none.yaml: No such file"),
         (TLDR, (), {"ACCELERATE_CONFIG": "odd.jsonl"}, "ACCELERATE_CONFIG=odd.jsonl"),
         (OFFLINE, (), {"BASE_MODEL": "{made}/policy", "TRAIN_JSONL": ""}, "TRAIN_JSONL is not set"),

@@ -81,7 +81,17 @@ def test_our_cases_are_played_scored_shown_and_written(
     first, second, *_ = made["cases"]
     assert first["lp_x"] == pytest.approx(second["lp_x"])
     assert first["lp_xo"] != second["lp_xo"]
-    assert (tmp_path / "runs/mine/signals.html").read_text() == (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text()
+    assert (tmp_path / "runs/mine/signals.html").read_text() == page
+    cut = [not case["tokens"][-1].get("special") for case in made["cases"]]
+    assert any(cut), "a model that was never trained seldom ends within 24 tokens"
+    assert [case["cut"] for case in made["cases"]] == cut
+    assert (made["max_tokens"], {len(case["tokens"]) for case in made["cases"] if case["cut"]}) == (24, {24})
+    assert shown.count("24 tokens (cut there), mean") == sum(cut)
+    assert f"{sum(cut)} of 4 replies end{'s' * (sum(cut) == 1)} in the middle, cut at --max-tokens" in " ".join(
+        shown.split()
+    )
+    assert page.count("cut at --max-tokens</span>") == sum(cut)
     again = called(capsys, model=str(model), n_cases=4, max_tokens=24, min_tokens=4)
     assert [case["tokens"] for case in again["cases"]] == [case["tokens"] for case in made["cases"]]
 
@@ -104,6 +114,7 @@ def test_every_answered_reply_of_a_run_is_scored_in_its_own_ids(
     assert [case["reaction"] for case in made["cases"]][:2] == [SAID[2], "Thanks, short and good."]
     assert [token["id"] for token in made["cases"][1]["tokens"]] == chat.write(Message("assistant", SAID[3]))
     assert all(case["kind"] is None and case["control"] for case in made["cases"])
+    assert not any(case["cut"] for case in made["cases"])
     (one,) = called(capsys, run, model=str(model), id="bus#0:3", control="none")["cases"]
     assert one["lp_x"] == pytest.approx(made["cases"][3]["lp_x"], abs=1e-5)
     assert len(called(capsys, run, model=str(model), limit=1)["cases"]) == 1

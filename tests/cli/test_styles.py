@@ -36,7 +36,18 @@ def test_a_reply_is_scored_with_what_was_found(tmp_path: Path) -> None:
     printed = usergym(tmp_path, "styles", "no_lists", "no_emojis", "--reply", "- tea\n- coffee [bold]").stdout
     assert "2 list items" in printed
     assert "no emoji" in printed
-    assert "no_lists + no_emojis: scored 0.50" in printed
+    assert "no_lists: scored 0.00\nno_emojis: scored 1.00" in printed
+    at_once = usergym(tmp_path, "styles", "no_lists+no_emojis", "--reply", "- tea\n- coffee [bold]").stdout
+    assert "no_lists + no_emojis: scored 0.50" in at_once
+
+
+def test_the_stages_of_a_sequence_are_scored_each_by_itself(tmp_path: Path) -> None:
+    reply = "- tea\n- coffee\n- water"
+    printed = usergym(tmp_path, "styles", "no_lists+no_emojis>more_lists", "--reply", reply).stdout
+    assert "no_lists + no_emojis: scored 0.50\nmore_lists: scored 1.00" in printed
+    stages = json.loads(usergym(tmp_path, "styles", "no_lists>more_lists>no_lists", "--reply", reply, "--json").stdout)
+    assert [(stage["style"], stage["score"]) for stage in stages] == [("no_lists", 0.0), ("more_lists", 1.0)]
+    assert [found["rule"] for found in stages[1]["verdicts"]] == ["has_lists"]
 
 
 def test_a_program_reads_the_verdicts_on_a_line_a_file_or_standard_input(tmp_path: Path) -> None:
@@ -44,13 +55,18 @@ def test_a_program_reads_the_verdicts_on_a_line_a_file_or_standard_input(tmp_pat
     (tmp_path / "reply.txt").write_text(reply)
     arguments = ("styles", "no_lists+no_punctuation", "no_emojis", "--json")
     given = usergym(tmp_path, *arguments, "--reply", reply).stdout
-    assert json.loads(given)["score"] < 0.5
-    assert [found["rule"] for found in json.loads(given)["verdicts"]] == ["no_lists", "no_punctuation", "no_emojis"]
+    stages = json.loads(given)
+    assert [stage["style"] for stage in stages] == ["no_lists+no_punctuation", "no_emojis"]
+    assert all(stage["score"] < 0.5 for stage in stages)
+    assert [[found["rule"] for found in stage["verdicts"]] for stage in stages] == [
+        ["no_lists", "no_punctuation"],
+        ["no_emojis"],
+    ]
     assert usergym(tmp_path, *arguments, "--file", "reply.txt").stdout == given
     piped = subprocess.run(
         command(*arguments, "--file", "-"), input=reply.encode() + b"\xff", capture_output=True, env=environment()
     )
-    assert json.loads(piped.stdout)["verdicts"][0]["what"] == "2 list items"
+    assert json.loads(piped.stdout)[0]["verdicts"][0]["what"] == "2 list items"
 
 
 @pytest.mark.parametrize(

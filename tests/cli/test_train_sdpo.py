@@ -1,6 +1,7 @@
 """`usergym train sdpo` as a person uses it: online and offline, killed, with users that fail, and given nonsense."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -104,6 +105,81 @@ def test_a_user_who_always_says_the_same_is_told_of_once(reader: Path, tmp_path:
     said = {step: [line for line in signals(out) if line["sample"] // 6 == step - 1] for step in (1, 2)}
     for step, share in steps(out, "sdpo/distinct_reactions").items():
         assert share == pytest.approx(1 / sum(not line["left_out"] for line in said[step]))
+
+
+def test_two_small_steps_of_the_same_reaction_are_told_of_too(reader: Path, tmp_path: Path, run: Run) -> None:
+    small = ("--prompts", 2, "--max-tokens", 24, "--max-length", 240, "--validation", 0, "--micro-batch", 2)
+    with user() as name:
+        arguments = ("--envs", "training.orchard:asks=2", "--model", reader, "--user-model", name, "--max-replies", 1)
+        status, told = run(*arguments, "--steps", 4, "--out", tmp_path / "run", *small)
+    assert status == 0, told
+    assert told.count("reactions of") == 1
+    assert "steps in a row are the same ('Which fruit is ripe?')" in told
+    assert "look at who plays the user" in told
+
+
+def test_recorded_reactions_that_are_all_alike_are_a_matter_of_the_data(reader: Path, tmp_path: Path, run: Run) -> None:
+    data = tuples(tmp_path / "own.jsonl", *((x, y, "Thank you.") for x, y, _ in FRUIT))
+    out = tmp_path / "run"
+    status, told = run(data, "--model", reader, "--prompts", 2, "--epochs", 2, "--learning-rate", 1e-5, "--out", out)
+    assert status == 0, told
+    assert "all 4 reactions of 2 steps in a row are the same ('Thank you.')" in told
+    assert "look at what stands in the data" in told
+    assert "who plays" not in told
+
+
+def test_where_nothing_is_generated_the_length_of_replies_does_not_matter(
+    reader: Path, tmp_path: Path, run: Run
+) -> None:
+    data = tuples(tmp_path / "own.jsonl", *FRUIT)
+    arguments = (data, "--model", reader, "--prompts", 2, "--max-length", 128)
+    status, told = run(*arguments, "--out", tmp_path / "run")
+    assert status == 0, told
+    assert "trained 2 steps" in told
+    status, told = run(*arguments, "--envs", ORCHARD, "--validation", 2, "--out", tmp_path / "other")
+    assert status == 1
+    assert "a conversation may have 128 tokens and one reply 256" in told
+
+
+def test_a_folder_that_is_typed_with_a_separator_stays_where_it_points(reader: Path, tmp_path: Path, run: Run) -> None:
+    data = tuples(tmp_path / "own.jsonl", *FRUIT)
+    for typed, place in (("./here", "here"), ("there/", "there"), ("bare", "runs/bare"), ("a/b", "a/b")):
+        arguments = (data, "--model", reader, "--prompts", 2, "--steps", 1, "--max-length", 128, "--out", typed)
+        status, told = run(*arguments)
+        assert status == 0, told
+        assert (tmp_path / place / "model" / "config.json").exists(), typed
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["bare"]
+
+
+def test_what_cannot_be_gone_on_from_is_named_with_a_remedy(reader: Path, tmp_path: Path, run: Run) -> None:
+    data, out = tuples(tmp_path / "own.jsonl", *FRUIT), tmp_path / "run"
+    arguments = (data, "--model", reader, "--prompts", 2, "--steps", 3, "--eval-every", 0, "--save-every", 1)
+    arguments += ("--teacher", "ema", "--anchor", 0, "--out", out)  # type: ignore[assignment]
+    status, told = run(*arguments)
+    assert status == 0, told
+    shutil.rmtree(out / "model")
+    last, before = (out / "checkpoints" / f"checkpoint-{step}" for step in (3, 2))
+    for name in ("model.safetensors", "optimizer.pt", FILE):
+        whole = (last / name).read_bytes()
+        (last / name).write_bytes(whole[: len(whole) // 2])
+        status, told = run(*arguments)
+        assert status == 1, told
+        assert f"{last / name} is cut short or empty, so the run cannot go on from checkpoint-3; remove {last}" in told
+        (last / name).write_bytes(whole)
+    for name, line in (("signals.jsonl", '{"sample":9,"ta'), ("signals.jsonl", ""), ("metrics.jsonl", '{"step":"x"}')):
+        whole = (out / name).read_bytes()
+        (out / name).write_bytes(whole + f"{line}\n".encode())
+        status, told = run(*arguments)
+        assert status == 1, told
+        place = f"{out / name}:{len(whole.splitlines()) + 1}: "
+        assert place in told
+        assert "take the line out" in told
+        (out / name).write_bytes(whole)
+    shutil.rmtree(last)
+    status, told = run(*arguments)
+    assert (status, "going on from step 2" in told) == (0, True), told
+    assert before.exists()
+    assert not [*out.glob("*.tmp")]
 
 
 def test_an_outage_of_the_user_leaves_its_conversations_out_and_too_much_of_it_stops_the_run(
@@ -304,6 +380,19 @@ def test_what_cannot_work_is_one_line_with_a_remedy_before_any_compute(reader: P
         ((talks, *offline[1:], "--envs", ORCHARD, "--speaker", "user"), "nobody plays the agent; give --agent-model"),
         ((*offline, "--cross-fit"), "--cross-fit compares the replies to one task, and --group is 1; give 2 or more"),
         ((*offline, "--epochs", 0), "--epochs is 0"),
+        ((*offline, "--epochs", "inf"), "--epochs is inf; give a number"),
+        ((*offline, "--epochs", "1e300"), "makes more than 1,000,000,000 steps; give fewer, or --steps"),
+        ((*offline, "--epochs", 2, "--steps", 3), "--epochs 2 and --steps 3 both say how long it takes"),
+        ((*offline, data), "own.jsonl is given twice; give it once"),
+        (
+            (*offline, "--user-model", "frozen"),
+            "--user-model frozen is about what is played, and without --envs nothing",
+        ),
+        ((*offline, "--max-replies", 3), "--max-replies 3 is about what is played, and without --envs nothing"),
+        ((*online, "--epochs", 2), "--epochs 2 is about files of conversations, and none is given"),
+        ((*online, "--skip-bad"), "--skip-bad is about files of conversations, and none is given"),
+        ((*online, "--top-k", 5), "--top-k 5 is of whole distributions; give --estimator topk with it"),
+        ((*online, "--user-temperature", 0.5), "--user-temperature 0.5 is of the model that plays the user, and none"),
         ((data, "--model", bare), "has no chat template; give one with --chat-template FILE"),
         ((silent, "--model", reader), "nothing to train on: left out are 1 unanswered, 1 too_long"),
         ((empty, "--model", reader), "nothing to train on: the files hold no conversation"),

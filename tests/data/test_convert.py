@@ -94,3 +94,17 @@ def test_parquet_without_pyarrow_says_how_to_get_it(tmp_path, monkeypatch):
     (tmp_path / "x.parquet").touch()
     with pytest.raises(MissingPackage, match=r"pip install 'usergym\[data\]'"):
         list(read_rows(tmp_path / "x.parquet"))
+
+
+def test_prompts_and_a_prepared_folder_are_told_for_what_they_are(tmp_path):
+    rows = tmp_path / "train.jsonl"
+    rows.write_text('{"prompt": "Why does bread rise?"}\n')
+    with pytest.raises(BadRow, match=r"these are prompts, .*give conversations or tuples.*style:prompts=FILE$"):
+        next(read_conversations(rows))
+    with pytest.raises(ValueError, match=rf"holds no trajectories\.jsonl; did you mean {rows}\?"):
+        next(read_conversations(tmp_path))
+    rows.write_text('{"text": "Bread rises."}\n')
+    with pytest.raises(BadRow, match=r'the fields text; give conversations, such as \{"messages": .*"o": "\.\.\."\}$'):
+        next(read_conversations(rows))
+    with pytest.raises(BadRow, match=r"--from says of which format it is"):
+        convert(rows, tmp_path / "out.jsonl")

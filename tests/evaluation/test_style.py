@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +23,8 @@ from usergym.evaluation.answers import (
 )
 from usergym.evaluation.standing import Standing, bias, standing
 from usergym.evaluation.style import Book, Pair, judged, pairs
-from usergym.evaluation.style_curve import curve
+from usergym.evaluation.style_curve import curve, ticks
+from usergym.evaluation.style_page import About
 from usergym.judges.pairwise import PairwiseJudge
 from usergym.judges.rules import RuleJudge
 from usergym.judges.verdicts import Opinion, Verdict, alike
@@ -32,6 +36,7 @@ from usergym.rollouts.store import Store
 from usergym.types import Message, Sampling, Task, Tool, Trajectory, Turn
 from usergym.users.styles.spec import get
 
+chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PLAIN = "Boil the egg number {n} for eight minutes and cool it."
 LISTED = "The egg number {n}:\n- boil it\n- cool it"
 RULES = RuleJudge([get("no_lists")], amiss=amiss)
@@ -238,21 +243,65 @@ def test_own_prompts_of_the_environment_can_be_asked() -> None:
     assert [each.role for each in request_of(asked)] == ["user"]
 
 
-def drawn(tmp_path: Path, steps: Sequence[int | None]) -> list[Path]:
+def drawn(tmp_path: Path, steps: Sequence[int | None], styles: Sequence[str] = ("no_lists",)) -> list[Path]:
     found = compared([PLAIN] * 3, [LISTED] * 3)
     verdicts = run(RULES, found, Book(tmp_path / "v.jsonl"))
-    standings: list[Standing] = [standing(f"m{step}", "no_lists", RULES, found, verdicts, step=step) for step in steps]
-    return curve(standings, tmp_path, "no <lists>")
+    standings: list[Standing] = [
+        standing(f"m{step}", style, RULES, found, verdicts, step=step) for style in styles for step in steps
+    ]
+    return curve(standings, tmp_path, About("no <lists>", "base", "rules", 3, notes=("note <that>",)))
 
 
 def test_a_run_is_drawn_by_step_on_a_page_that_loads_nothing(tmp_path: Path) -> None:
     png, page = drawn(tmp_path, [3, 6, None])
     assert png.read_bytes().startswith(b"\x89PNG")
     text = page.read_text()
-    assert "no &lt;lists&gt;" in text
+    assert "no &lt;lists&gt; against base" in text
+    assert "note &lt;that&gt;" in text
+    assert "3 held-out prompts; judged by <b>the exact rules of the style</b>" in text
     assert "win rate against the baseline" in text
-    assert "<script" not in text
-    assert 'src="' not in text
+    assert "95 % interval, by prompt" in text
+    assert "a model without a step: the oracle is" in text
+    assert re.search(r">m3</th><td><b>1\.000</b> .*<td>3 of 3</td><td>3 / 0 / 0</td><td>1\.000", text)
+    assert "default-src 'none'" in text
+    assert not re.search(r"<script|src=|@import|<link|url\((?!#chart\d)", text)
+
+
+def test_only_steps_that_there_are_stand_on_the_axis_and_each_once(tmp_path: Path) -> None:
+    _, page = drawn(tmp_path, [1, 2])
+    for chart in page.read_text().split("<figure>")[1:]:
+        labels = re.findall(r"role-axis-label.*?</g>", chart)[0]
+        assert re.findall(r">(\d+)</text>", labels) == ["0", "1", "2"]
+    assert ticks(range(0, 1000, 10)) == [0, 140, 280, 420, 570, 710, 850, 990]
+
+
+def test_lines_that_lie_on_each_other_are_all_seen(tmp_path: Path) -> None:
+    _, page = drawn(tmp_path, [3, 6], ["no_lists", "no_emojis", "concise"])
+    text = page.read_text()
+    first = text.split("<figure>")[1]
+    widths = re.findall(r'aria-roledescription="line mark".*?stroke="(#\w+)" stroke-width="([\d.]+)"', first)
+    assert [float(width) for _, width in widths] == pytest.approx([6.0, 3.9, 1.8])
+    assert len({colour for colour, _ in widths}) == 3
+    for style, (colour, _) in zip(("no_lists", "no_emojis", "concise"), widths, strict=True):
+        assert f'style="border-color: {colour}"></i>{style}</span>' in text
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.skipif(chromium is None, reason="needs chromium")
+@pytest.mark.parametrize("width", [1100, 500])
+def test_the_page_is_as_wide_as_the_window_in_a_browser(tmp_path: Path, width: int) -> None:
+    _, page = drawn(tmp_path, [3, 6, None], ["no_lists", "no_emojis"])
+    measure = "document.title = document.documentElement.scrollWidth + ' of ' + innerWidth"
+    seen = tmp_path / "seen.html"
+    text = re.sub(r"<meta http-equiv.*?>", "", page.read_text())
+    seen.write_text(text.replace("</body>", f"<script>{measure}</script></body>"))
+    assert chromium
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    quiet += ["--disable-background-networking", "--disable-component-update", "--dump-dom"]
+    command = [chromium, *quiet, f"--window-size={width},900", f"--user-data-dir={tmp_path / 'profile'}"]
+    done = subprocess.run([*command, seen.as_uri()], capture_output=True, text=True, timeout=60, check=True)
+    assert f"<title>{width} of {width}</title>" in done.stdout
 
 
 def test_without_a_step_there_is_no_curve(tmp_path: Path) -> None:

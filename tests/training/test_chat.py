@@ -275,6 +275,13 @@ def test_a_begin_token_that_a_file_names_as_the_end_is_none() -> None:
         (None, "has no chat template; give one that has, or --chat-template FILE"),
         (tokenizers.ENDLESS, "does not end an assistant's message in a special token"),
         ("{{ raise_exception('never') }}", r"refuses the messages \[user, assistant\]: never; give a tokenizer with"),
+        (
+            "{% for n in range(10 ** 9) %}{% endfor %}",
+            r"refuses the messages .*: Range too big.*; give a tokenizer with",
+        ),
+        ("{{ 1 // 0 }}", r"refuses the messages .*: integer division or modulo by zero; give a tokenizer with"),
+        ("{{ messages.pop(9) }}", r"refuses the messages .*; give a tokenizer with"),
+        ("{{ 'x' * 10 ** 15 }}", r"refuses the messages .*: MemoryError; give a tokenizer with"),
     ],
 )
 def test_a_template_that_conversations_cannot_be_played_with_is_refused_at_once(

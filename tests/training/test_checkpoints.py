@@ -151,6 +151,10 @@ def test_what_cannot_be_used_is_said_in_one_line_with_its_remedy(model: Path, tm
     broken = tmp_path / "broken.jinja"
     broken.write_text("{% for %}")
     assert "is no chat template" in told(silent, broken)
+    broken.write_bytes("{{ 'ü' }}".encode("latin-1"))
+    assert f"--chat-template {broken} is not UTF-8 (invalid start byte at byte 4); save it as UTF-8" in told(
+        silent, broken
+    )
     assert checkpoints.check(str(silent), model / "chat_template.jinja")
     (silent / "config.json").write_text("{")
     assert "cannot be read" in told(silent)

@@ -188,11 +188,56 @@ def test_one_user_who_fails_leaves_the_others_the_credit_they_would_have_without
     assert steps(tmp_path, "lost/environment") == {1: 0.25}
 
 
+@pytest.mark.parametrize(("replies", "tokens"), [(2, 12), (1, 1)])
+def test_conversations_that_were_lost_are_in_no_mean_of_lengths_and_entropy(
+    policy: Path, tmp_path: Path, replies: int, tokens: int
+) -> None:
+    with watched() as seen:
+        config = settings(policy, tmp_path, steps=1, max_tokens=tokens, micro_batch=8)
+        trained(config, course(Leaky(1, 6, asks=replies, when="user")))
+    assert [place for place, each in enumerate(seen.played[0]) if each.error] == [0, 5]
+    model, tokenizer = checkpoints.load(str(policy))
+    members = [member_of(each, "assistant", tokenizer.pad_token_id) for each in seen.played[0]]
+    sound = [member for member in members if not member.lost]
+    lengths = [sum(member.mask) for member in sound]
+    entropies = []
+    for member in sound:
+        scores = model(input_ids=torch.tensor([member.prompt + member.completion])).logits[0, :-1].log_softmax(-1)
+        own = torch.tensor([0] * (len(member.prompt) - 1) + member.mask).bool()
+        entropies += (-(scores.exp() * scores).sum(-1))[own].tolist()
+    (line,) = (each for each in metrics(tmp_path) if "loss" in each)
+    assert line["entropy"] == pytest.approx(np.mean(entropies), rel=1e-4)
+    whole = [length for length, each in zip(lengths, sound, strict=True) if each.completion[-1] == _end(tokenizer)]
+    for name, wanted in (("", lengths), ("terminated_", whole)):
+        found = [line.get(f"completions/{kind}_{name}length") for kind in ("mean", "min", "max")]
+        assert found == pytest.approx([np.mean(wanted), min(wanted), max(wanted)] if wanted else [None] * 3)
+    assert line["completions/clipped_ratio"] == pytest.approx(1 - len(whole) / 6)
+
+
+def _end(tokenizer: Any) -> int:
+    return int(tokenizer.convert_tokens_to_ids("<|im_end|>"))
+
+
+def test_where_nothing_was_played_there_is_no_figure_of_it(policy: Path, tmp_path: Path) -> None:
+    """All of the first step, and of the second all but one, so that of four passes three are of nothing."""
+    entropies = []
+    for micro in (2, 8):
+        out = tmp_path / str(micro)
+        config = settings(policy, out, steps=2, max_lost=1.0, micro_batch=micro)
+        trained(config, course(Leaky(*range(1, 16), when="user")))
+        assert steps(out, "lost") == {1: 1.0, 2: 0.875}
+        first = next(line for line in metrics(out) if line["step"] == 1)
+        assert not [name for name in first if name.startswith(("completions/", "clip_ratio/", "entropy", "reward"))]
+        entropies.append(steps(out, "entropy")[2])
+    assert entropies[0] == pytest.approx(entropies[1], rel=1e-4)
+
+
 class Leaky(Orchard):
     """The worlds that are started at these places break in the middle."""
 
-    def __init__(self, *broken: int) -> None:
-        super().__init__()
+    def __init__(self, *broken: int, asks: int = 2, when: str = "assistant") -> None:
+        super().__init__(asks)
+        self.when = when
         self.broken = broken
         self.started = 0
 
@@ -204,7 +249,7 @@ class Leaky(Orchard):
 
             async def broken(speaker: Any, words: str) -> None:
                 await hears(speaker, words)
-                if speaker == "assistant":
+                if speaker == self.when:
                     raise ConnectionError("the line is dead")
 
             world.hears = broken

@@ -61,13 +61,13 @@ def test_a_reply_that_was_cut_is_trained_and_what_was_earned_before_it_counts() 
         (None, [], "unscored"),
     ],
 )
-def test_what_failed_or_was_not_scored_is_one_masked_token_and_no_zero(
+def test_what_failed_or_was_not_scored_is_masked_and_no_zero(
     error: Failure | None, rewards: list[Reward], why: str
 ) -> None:
     trajectory = talked(["banana"])
     trajectory.error, trajectory.rewards = error, rewards
     member = member_of(trajectory, "assistant", 9)
-    assert (member.prompt, member.completion, member.mask, member.lost) == ([9], [9], [0], why)
+    assert (member.prompt, member.completion, member.mask, member.lost) == ([9], [9, 9], [0, 0], why)
     assert member.reward is None
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from usergym.rollouts.store import RunRefused
 from usergym.training import trackers
@@ -103,6 +105,35 @@ def test_lines_are_figures_only_and_those_after_a_checkpoint_are_dropped(tmp_pat
         file.write('{"step": 3, "lo')
     started(tmp_path)
     assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
+
+
+@pytest.mark.parametrize("line", ['{"step":"x"}', "", "5", '{"loss": 1}', "\0\0\0", '{"step": 2, "x": "\udcff"}'])
+def test_a_line_that_is_none_is_named_with_its_place(tmp_path: Path, line: str) -> None:
+    record = started(tmp_path)
+    record.log(1, {"loss": 2.0})
+    with (tmp_path / METRICS).open("ab") as file:
+        file.write(f"{line}\n".encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match=f"{tmp_path / METRICS}:2: .*; take the line out"):
+        record.rewind(1)
+
+
+def test_a_checkpoint_of_whose_tensors_a_part_is_gone_is_named_with_a_remedy(tmp_path: Path) -> None:
+    record = started(tmp_path)
+    folder = record.checkpoints / "checkpoint-4"
+    folder.mkdir(parents=True)
+    (folder / "trainer_state.json").write_text("{}")
+    save_file({"a": torch.ones(30), "b": torch.ones(3)}, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file({}, folder / "none.safetensors")
+    torch.save({"state": torch.ones(30)}, folder / "optimizer.pt")
+    assert record.latest() == folder
+    for name in ("model.safetensors", "optimizer.pt"):
+        whole = (folder / name).read_bytes()
+        for torn in (whole[:-1], whole[: len(whole) // 2], whole[:3], b"", bytes(len(whole))):
+            (folder / name).write_bytes(torn)
+            with pytest.raises(ValueError, match=f"{name} is cut short .* from checkpoint-4; remove {folder} to go on"):
+                record.latest()
+        (folder / name).write_bytes(whole)
+    assert record.latest() == folder
 
 
 def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: Path) -> None:

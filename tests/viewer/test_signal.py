@@ -113,6 +113,15 @@ def test_a_case_without_a_control_and_one_that_was_left_out_are_shown_as_such() 
     assert "Control:" not in text
     assert "long&lt;b&gt; left out (window): context, reaction and reply are 900 tokens" in text
     assert "All 0 cases" in page([left], "t")
+    assert "The one case" in text
+
+
+def test_a_reply_that_was_cut_is_marked_and_counted() -> None:
+    made = [signal(["a"], said) for said in ("first", "second")]
+    text = page(made, "t", cut={"second"})
+    assert "1 of 2 replies ends in the middle, cut at --max-tokens" in text
+    assert text.count("cut at --max-tokens</span>") == 1
+    assert "cut at" not in page(made, "t")
 
 
 def test_the_page_asks_for_nothing_from_elsewhere() -> None:

@@ -21,6 +21,7 @@ from usergym.evaluation.answers import Answers, read_answers
 from usergym.evaluation.standing import Standing, bias, standing
 from usergym.evaluation.style import Book, Pair, Replies, judged, pairs
 from usergym.evaluation.style_curve import curve
+from usergym.evaluation.style_page import About
 from usergym.judges.pairwise import Judge, PairwiseJudge
 from usergym.judges.rules import RuleJudge
 from usergym.judges.verdicts import Verdict
@@ -219,7 +220,10 @@ def _written(
     )
     text = msgspec.json.format(msgspec.json.encode(result), indent=2)
     (asked.folder / METRICS).write_bytes(text + b"\n")
-    curve(standings, asked.folder, f"{asked.tastes[0].name} against {result.baseline}")
+    about = About(
+        asked.tastes[0].name, result.baseline, result.judge, result.prompts, result.samples, tuple(result.notes)
+    )
+    curve(standings, asked.folder, about)
     measured = any(each.wins.rate is not None for each in standings)
     return result, measured and said.always in (None, "tie")
 

@@ -15,7 +15,7 @@ from usergym.cli.eval_users_judging import judge_all, vectors_of
 from usergym.cli.eval_users_options import AskOptions, JudgeOptions, PeopleOptions, PlaceOptions
 from usergym.cli.eval_users_play import Asked, play
 from usergym.cli.eval_users_tables import show, show_plan
-from usergym.cli.models import CHECKPOINT, PLAYED, is_checkpoint
+from usergym.cli.models import CHECKPOINT, PLAYED, Models, is_checkpoint
 from usergym.cli.options import run_folder
 from usergym.cli.tables import print_json
 from usergym.environments.people.contexts import of_split
@@ -24,7 +24,7 @@ from usergym.evaluation.users_chance import Constant, best_constant, said_always
 from usergym.evaluation.users_judging import HALF, OVERLAP, family, overlapped, warning
 from usergym.evaluation.users_plot import picture
 from usergym.evaluation.users_results import Result, agreements, calibrations, cells, compared, main_judge, words
-from usergym.evaluation.users_scores import Score, Sheet
+from usergym.evaluation.users_scores import FEWEST, Score, Sheet
 from usergym.evaluation.users_study import HUMAN, rated, read_ratings
 from usergym.rollouts.store import sole_writer
 from usergym.users.states.spec import LAST
@@ -76,7 +76,7 @@ def eval_users(
         show_plan(asked, judge, notes, place.json)
         return None
     with sole_writer(folder):
-        result = _evaluated(asked, judge, place, models, notes)
+        result = _evaluated(asked, judge, place, Models(models), notes)
     if place.json:
         print_json(result)
     else:
@@ -108,8 +108,8 @@ def _notes(asked: Asked, judge: JudgeOptions) -> list[str]:
         notes.append(
             f"--split {asked.who.split} has {len(asked.chosen):,} contexts, fewer than --limit {asked.limit:,}"
         )
-    if len(people) < 10:
-        notes.append(f"{len(people)} people: intervals over people want ten or more")
+    if len(people) < FEWEST:
+        notes.append(f"{len(people)} people: an interval over people needs {FEWEST}, so there is none")
     if "spoken" in asked.who.plays and "spoken" not in asked.plays:
         notes.append(
             f"the hierarchy {asked.base.hierarchy.name} has no states before words; nothing is spoken behind any"
@@ -142,18 +142,18 @@ def _sizes(contenders: Sequence[Contender]) -> list[str]:
     return notes
 
 
-def _evaluated(asked: Asked, judge: JudgeOptions, place: PlaceOptions, models: AskOptions, notes: list[str]) -> Result:
+def _evaluated(asked: Asked, judge: JudgeOptions, place: PlaceOptions, connected: Models, notes: list[str]) -> Result:
     ratings = read_ratings(judge.human) if judge.human else None
     constants = _constants(asked)
     if not constants:
         notes.append("the data has no training people, so what the same text always is worth is not told")
-    said = [*play(asked, place, models), *said_always(constants, list(asked.chosen.values()))]
+    said = [*play(asked, place, connected), *said_always(constants, list(asked.chosen.values()))]
     scores: dict[str, Sequence[Score]] = {OVERLAP: overlapped(said, asked.targets)}
-    scores |= judge_all(asked, said, judge.judge_model, place, models)
+    scores |= judge_all(asked, said, judge.judge_model, place, connected)
     if ratings is not None:
         scores[HUMAN] = rated(said, ratings, _systems(asked))
     truths = {context.id: context.truth[LAST] for context in asked.chosen.values()}
-    vectors = vectors_of(said, truths, judge.embedding_model, models, notes)
+    vectors = vectors_of(said, truths, judge.embedding_model, connected, notes)
     sheet = Sheet(said, scores, asked.levels, asked.seed)
     main = main_judge(scores, judge.judge_model)
     result = _result(asked, sheet, main, constants, truths, vectors, notes, _warnings(said, scores))

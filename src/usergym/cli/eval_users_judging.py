@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 
-from usergym.cli.eval_users_options import AskOptions, PlaceOptions
+from usergym.cli.eval_users_options import PlaceOptions
 from usergym.cli.eval_users_play import Asked, close, to_its_end
 from usergym.cli.models import Models
 from usergym.cli.running import progress
@@ -20,7 +20,7 @@ JUDGEMENTS, POINTS = "judgements.jsonl", "key_points.jsonl"
 
 
 def judge_all(
-    asked: Asked, said: Sequence[Said], judges: Sequence[str], place: PlaceOptions, models: AskOptions
+    asked: Asked, said: Sequence[Said], judges: Sequence[str], place: PlaceOptions, connected: Models
 ) -> dict[str, Sequence[Score]]:
     """By judge, a score for each of `said`; each call is kept and made once."""
     if not place.resume:
@@ -30,7 +30,7 @@ def judge_all(
     found: dict[str, Sequence[Score]] = {}
     for name in judges:
         made: list[Score] = []
-        to_its_end(_judge(name, asked, said, verdicts, made, place, models))
+        to_its_end(_judge(name, asked, said, verdicts, made, place, connected))
         found[name] = made
     return found
 
@@ -42,9 +42,8 @@ async def _judge(
     verdicts: Verdicts,
     made: list[Score],
     place: PlaceOptions,
-    models: AskOptions,
+    connected: Models,
 ) -> None:
-    connected = Models(models)
     reader = KeyPointReader(connected.connect(name), asked.folder / POINTS)
     working = judged(reader, said, asked.targets, verdicts, made, concurrency=place.concurrency, seed=asked.seed)
     try:
@@ -53,17 +52,18 @@ async def _judge(
                 async for count in done:
                     advance([], count)
     finally:
-        await close(connected.all)
+        await close(connected)
 
 
 def vectors_of(
-    said: Sequence[Said], truths: Mapping[str, str], name: str | None, models: AskOptions, notes: list[str]
+    said: Sequence[Said], truths: Mapping[str, str], name: str | None, connected: Models, notes: list[str]
 ) -> dict[str, Vector | None] | None:
     """By text, of all responses and truths; what failed is None, and noted."""
     if name is None:
         return None
+    models = connected.options
     options = Options(models.api, models.deadline, retry=Retry(models.retries))
-    embedder = connect_embedder(name, models.endpoint, models.base_url, options=options, budget=Models(models).budget)
+    embedder = connect_embedder(name, models.endpoint, models.base_url, options=options, budget=connected.budget)
     texts = list(dict.fromkeys([*truths.values(), *(each.text for each in said if each.level == LAST and each.sound)]))
     found: dict[str, Vector | None] = {}
     to_its_end(_embed(embedder, texts, found))

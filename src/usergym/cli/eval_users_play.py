@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from usergym.cli.eval_style_models import Contender
-from usergym.cli.eval_users_options import AskOptions, PeopleOptions, PlaceOptions
+from usergym.cli.eval_users_options import PeopleOptions, PlaceOptions
 from usergym.cli.models import PLAYED, Models
-from usergym.cli.options import identity
+from usergym.cli.options import ReachOptions, identity
 from usergym.cli.running import console, how_to_resume, outcomes, progress
 from usergym.environments.people.contexts import Context, of_split
 from usergym.environments.people.gym import People
@@ -22,7 +22,7 @@ from usergym.evaluation.playing import Job, play_all
 from usergym.evaluation.users import Persona, Play, Said, Source, read_said, stratified, thought_of
 from usergym.evaluation.users_judging import Wanted
 from usergym.evaluation.users_speaking import SpokenModel, speech_of
-from usergym.models.base import Model, StopRun
+from usergym.models.base import StopRun
 from usergym.rollouts.engine import Cast, Limits, Seating, seat_model
 from usergym.rollouts.store import Store
 from usergym.types import Task
@@ -125,31 +125,31 @@ class Asked:
         }
 
 
-def play(asked: Asked, place: PlaceOptions, models: AskOptions) -> list[Said]:
+def play(asked: Asked, place: PlaceOptions, connected: Models) -> list[Said]:
     """Everything that was said, now or by an earlier call. One model after the other is in memory."""
     if not place.resume:
         shutil.rmtree(asked.folder / PLAYS, ignore_errors=True)
     said: list[Said] = []
     for model in asked.models:
-        _played(asked, model, place, models)
+        _played(asked, model, place, connected)
         for each, source in asked.sources:
             if each is model:
                 people = asked.people(source.persona, source.play, asked.base.contexts)
                 thought = thought_of(people) if source.play == "spoken" and model.model not in PLAYED else ()
                 found = outcomes(asked.place(model, source))
-                said += read_said(found, people, source, asked.chosen, asked.repeats, thought)
+                texts = read_said(found, people, source, asked.chosen, asked.repeats, thought)
+                said += sorted(texts, key=lambda each: (each.context, each.sample))  # not as they happened to finish
     return said
 
 
-def _played(asked: Asked, model: Contender, place: PlaceOptions, models: AskOptions) -> None:
-    connected = Models(models)
+def _played(asked: Asked, model: Contender, place: PlaceOptions, connected: Models) -> None:
     with ExitStack() as opened:
         due: list[tuple[Source, People, list[Task], Store]] = []
         for each, source in asked.sources:
             if each is not model:
                 continue
             people = asked.people(source.persona, source.play, asked.base.contexts)
-            store = _store(asked, model, source, people, models)
+            store = _store(asked, model, source, people, connected.options)
             opened.callback(store.close)
             for note in store.notes:
                 console.print(f"note: {source.name}: {note}", markup=False)
@@ -169,7 +169,7 @@ def _played(asked: Asked, model: Contender, place: PlaceOptions, models: AskOpti
                 source.name,
                 people,
                 tasks,
-                Cast(_seat(connected, model, source, people, models), limits=Limits(1)),
+                Cast(_seat(connected, model, source, people), limits=Limits(1)),
                 store,
             )
             for source, people, tasks, store in due
@@ -177,7 +177,7 @@ def _played(asked: Asked, model: Contender, place: PlaceOptions, models: AskOpti
         to_its_end(_play(jobs, connected, asked, place, len(wanted), model.label))
 
 
-def _store(asked: Asked, model: Contender, source: Source, people: People, models: AskOptions) -> Store:
+def _store(asked: Asked, model: Contender, source: Source, people: People, models: ReachOptions) -> Store:
     who = asked.who
     separate = people.mode.separate
     return Store.open(
@@ -204,11 +204,11 @@ def _is_due(store: Store, task: Task, sample: int) -> bool:
     return not (store.is_finished(task, sample) or store.is_given_up(f"{task.id}#{sample}"))
 
 
-def _seat(connected: Models, model: Contender, source: Source, people: People, models: AskOptions) -> Seating:
+def _seat(connected: Models, model: Contender, source: Source, people: People) -> Seating:
     if model.model in PLAYED:
         return PLAYED[model.model]
     bare, speech = speech_of(connected.connect(model.model), people)
-    return seat_model(SpokenModel(bare, speech) if source.play == "spoken" else bare, models.sampling())
+    return seat_model(SpokenModel(bare, speech) if source.play == "spoken" else bare, connected.options.sampling())
 
 
 async def _play(
@@ -221,12 +221,14 @@ async def _play(
                 async for _, group in made:
                     advance(group, len(group))
         finally:
-            await close(connected.all)
+            await close(connected)
 
 
-async def close(models: Sequence[Model]) -> None:
-    for model in models:
+async def close(connected: Models) -> None:
+    """All of them; they are connected anew when they are needed again, under the same budget."""
+    for model in connected.all:
         await model.close()
+    connected.connected.clear()
 
 
 def to_its_end(work: Coroutine[Any, Any, None]) -> None:

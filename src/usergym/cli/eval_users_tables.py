@@ -9,32 +9,36 @@ from usergym.cli.eval_users_play import Asked
 from usergym.cli.models import PLAYED
 from usergym.cli.tables import console, print_json
 from usergym.evaluation.agreement import Figure
-from usergym.evaluation.users import CONSTANT, Source, thought_of
+from usergym.evaluation.users import CONSTANT, Source, short, thought_of
 from usergym.evaluation.users_judging import TOGETHER
 from usergym.evaluation.users_results import Result
 from usergym.evaluation.users_scores import Cell, Clustered, Difference
+from usergym.users.states.spec import LAST
 
-PLAYS = {"asked": "each level asked for by itself", "spoken": "states first, then the words in sight of them"}
+MANY = 2
+"""With more models their differences are shown for responses only."""
+PLAYS = {"asked": "asked for by the prompts of the mode", "spoken": "states first, then the words in sight of them"}
 
 
 def show(result: Result) -> None:
     """Numbers of the main judge, with a person's own persona; `results.json` has all."""
+    names = short([*result.models, *result.judges])
     for warning in result.warnings:
         _say(f"WARNING: {warning}", "bold red")
     for play in PLAYS:
         own = [each for each in result.cells if each.judge == result.main and each.source.play == play]
         if any(each.source.model != CONSTANT for each in own):
-            console.print(_cells(own, result, play))
-            _failures(own)
-    _differences(result)
+            console.print(_cells(own, result, play, names))
+            _failures(own, names)
+    _differences(result, names)
     if result.likeness:
-        console.print(_likeness(result))
+        console.print(_likeness(result, names))
     if result.variety:
-        console.print(_variety(result))
+        console.print(_variety(result, names))
     if result.calibration:
-        console.print(_calibration(result))
+        console.print(_calibration(result, names))
     if result.agreement:
-        console.print(_agreement(result))
+        console.print(_agreement(result, names))
     for note in result.notes:
         _say(f"note: {note}", "yellow")
     _say(
@@ -65,9 +69,12 @@ def show_plan(asked: Asked, judge: JudgeOptions, notes: Sequence[str], as_json: 
     if as_json:
         print_json(told)
         return
+    del told["notes"]
     for key, value in told.items():
         text = ", ".join(value) if isinstance(value, list) else f"{value:,}" if isinstance(value, int) else value
-        console.print(f"{key}: {text or '-'}", markup=False, highlight=False, soft_wrap=True)
+        _say(f"{key}: {text or '-'}")
+    for note in notes:
+        _say(f"note: {note}", "yellow")
 
 
 def _say(text: str, style: str | None = None) -> None:
@@ -83,13 +90,17 @@ def _table(title: str, first: Sequence[str], columns: Sequence[str], caption: st
     return table
 
 
-def who(source: Source) -> str:
+Names = Mapping[str, str]
+
+
+def _who(source: Source, names: Names) -> str:
     if source.model == CONSTANT:
         return "(same text always)"
-    return source.model if source.persona == "own" else f"{source.model} ({source.persona} persona)"
+    name = names[source.model]
+    return name if source.persona == "own" else f"{name} ({source.persona} persona)"
 
 
-def _cells(cells: Sequence[Cell], result: Result, play: str) -> Table:
+def _cells(cells: Sequence[Cell], result: Result, play: str, names: Names) -> Table:
     """Levels by models, with what the person's own persona adds to another's or none."""
     personas = list(dict.fromkeys(each.first.persona for each in result.controls))
     added = {
@@ -99,14 +110,14 @@ def _cells(cells: Sequence[Cell], result: Result, play: str) -> Table:
     }
     caption = "kept: over the replies that keep to what was asked; the others are 0"
     columns = ("alignment [95%]", "kept", "judged", *(f"over {persona} [95%]" for persona in personas))
-    table = _table(f"{PLAYS[play]}; judged by {result.main}", ("level", "model"), columns, caption)
+    table = _table(f"{PLAYS[play]}; judged by {names[result.main]}", ("level", "model"), columns, caption)
     for level in result.levels:
         own = [cell for cell in cells if cell.level == level and cell.source.persona == "own"]
         for number, cell in enumerate(own):
             apart = (added.get((cell.source, level, persona)) for persona in personas)
             table.add_row(
                 level if not number else "",
-                who(cell.source),
+                _who(cell.source, names),
                 interval(cell.alignment),
                 "-" if cell.kept is None else f"{cell.kept.mean:.3f}",
                 f"{cell.judged:,}/{cell.asked:,}",
@@ -116,7 +127,7 @@ def _cells(cells: Sequence[Cell], result: Result, play: str) -> Table:
     return table
 
 
-def _failures(cells: Sequence[Cell]) -> None:
+def _failures(cells: Sequence[Cell], names: Names) -> None:
     """One line for each source and kind of failure."""
     for source in dict.fromkeys(cell.source for cell in cells):
         own = [cell for cell in cells if cell.source == source]
@@ -126,31 +137,34 @@ def _failures(cells: Sequence[Cell]) -> None:
             ("left out, not judged", "unjudged"),
         ):
             if told := [f"{cell.level} {_counts(found)}" for cell in own if (found := getattr(cell, field))]:
-                _say(f"{what}, {who(source)}: {'; '.join(told)}")
+                _say(f"{what}, {_who(source, names)}: {'; '.join(told)}")
 
 
 def _counts(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "-"
 
 
-def _differences(result: Result) -> None:
+def _differences(result: Result, names: Names) -> None:
     for found, title in (
         (result.pairs, "second model, less the first, in the same contexts"),
-        (result.states_first, "response behind states, less asked for by itself"),
+        (result.states_first, "in sight of the states before it, less asked for by itself"),
     ):
         own = [each for each in found if each.judge == result.main]
+        if len(result.models) > MANY:
+            own, title = [each for each in own if each.level == LAST], f"{title}: responses"
         if own:
-            console.print(_difference(own, title))
+            console.print(_difference(own, title, names))
 
 
-def _difference(found: Sequence[Difference], title: str) -> Table:
+def _difference(found: Sequence[Difference], title: str, names: Names) -> Table:
     several = any(each.first.model != each.second.model for each in found)
     first = ("play", "second", "first") if several else ("model",)
     table = _table(title, first, ("level", "difference [95%]", "p", "could show"))
     for each in found:
-        names = (each.second.play, who(each.second), who(each.first)) if several else (who(each.second),)
+        second = _who(each.second, names)
+        told = (each.second.play, second, _who(each.first, names)) if several else (second,)
         table.add_row(
-            *names,
+            *told,
             each.level,
             interval(each.difference, "+"),
             "<0.001" if each.p < 0.001 else f"{each.p:.3f}",
@@ -159,14 +173,14 @@ def _difference(found: Sequence[Difference], title: str) -> Table:
     return table
 
 
-def _likeness(result: Result) -> Table:
+def _likeness(result: Result, names: Names) -> Table:
     embedded = any(each.embedding for each in result.likeness)
     columns = ("BLEU [95%]", "corpus", "edit [95%]", *["embedding [95%]"] * embedded, "left out")
     table = _table("responses beside the real ones", ("model", "play"), columns)
     for each in result.likeness:
         if each.source.persona == "own":
             table.add_row(
-                who(each.source),
+                _who(each.source, names),
                 each.source.play,
                 interval(each.bleu, none="-"),
                 "-" if each.corpus_bleu is None else f"{each.corpus_bleu:.3f}",
@@ -177,8 +191,8 @@ def _likeness(result: Result) -> Table:
     return table
 
 
-def _variety(result: Result) -> Table:
-    caption = "simulated / real. energy: distance of simulated to real texts / of real texts of two halves of people"
+def _variety(result: Result, names: Names) -> Table:
+    caption = "simulated / real. energy: distance to real texts / between real halves, the 95th percentile"
     table = _table(
         "how various they write", ("model", "play"), ("distinct-1", "distinct-2", "self-BLEU", "energy"), caption
     )
@@ -188,18 +202,18 @@ def _variety(result: Result) -> Table:
         mine, real = each.variety.simulated, each.variety.real
         distances = [each.variety.hashed, *([each.variety.embedded] if len(table.columns) > 6 else [])]
         table.add_row(
-            who(each.source),
+            _who(each.source, names),
             each.source.play,
             *(
                 f"{getattr(mine, name):.2f}/{getattr(real, name):.2f}"
                 for name in ("distinct_1", "distinct_2", "self_bleu")
             ),
-            *(f"{found.simulated:.3f}/{found.real:.3f}" if found else "-" for found in distances),
+            *(f"{found.simulated:.3f}/{found.real_high:.3f}" if found else "-" for found in distances),
         )
     return table
 
 
-def _calibration(result: Result) -> Table:
+def _calibration(result: Result, names: Names) -> Table:
     caption = "TV: of the shares of degrees -2 to 2, between halves of people, simulated to real / real to real"
     columns = ("TV", "ECE", "same degree", "told", "unread")
     table = _table("how strongly they agree", ("model", "play", "read in"), columns, caption)
@@ -207,7 +221,7 @@ def _calibration(result: Result) -> Table:
         found = each.calibration
         halves = (found.variation_halves, found.variation_floor)
         table.add_row(
-            who(each.source),
+            _who(each.source, names),
             each.source.play,
             found.level,
             f"{found.variation:.3f}" if None in halves else "/".join(f"{value:.3f}" for value in halves),
@@ -219,14 +233,14 @@ def _calibration(result: Result) -> Table:
     return table
 
 
-def _agreement(result: Result) -> Table:
+def _agreement(result: Result, names: Names) -> Table:
     columns = ("Spearman [95%]", "Kendall", "alpha", "difference", "texts")
     table = _table("how far judges agree", ("judges", "level"), columns)
     for each in result.agreement:
-        if each.level in ("all", "response"):
+        if each.level in ("all", LAST):
             found = each.agreement
             table.add_row(
-                f"{each.first}, {each.second}",
+                f"{names[each.first]}, {names[each.second]}",
                 each.level,
                 _figure(found.spearman),
                 *(_value(figure) for figure in (found.kendall, found.alpha, found.difference)),

@@ -17,7 +17,8 @@ from usergym.users.states.speaking import SpeakingModel, read_speech
 
 PLAYED = {"oracle": seat_oracle, "idle": seat_idle}
 CHECKPOINT = "checkpoint/"
-"""Before the folder of a trained model, which then runs in this process."""
+"""Before the folder of a trained model, which then runs in this process, without the states that a trained user writes
+before it speaks."""
 
 
 @dataclass
@@ -90,5 +91,7 @@ def _checkpoint(name: str) -> Model:
         raise LookupError(f"model {name!r} needs {error.name}; get it with: pip install 'usergym[train]'") from error
     folder = name.removeprefix(CHECKPOINT)
     check(folder)
+    if name != folder:
+        return Frozen(folder)
     speech = next(filter(None, (read_speech(Path(folder, part)) for part in ("", "model"))), None)
     return SpeakingModel(Frozen(folder), speech) if speech else Frozen(folder)

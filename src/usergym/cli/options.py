@@ -1,5 +1,6 @@
 """Flags that mean the same in every verb."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,9 +117,11 @@ def at_least(least: int, **given: float | None) -> None:
 
 
 def above_zero(**given: float | None) -> None:
+    """Likewise. Infinity is none either."""
     for name, value in given.items():
-        if value is not None and not value > 0:
-            raise ValueError(f"--{name.replace('_', '-')} is {value}; give more than 0")
+        if value is not None and not 0 < value < math.inf:
+            wanted = "a number; leave it out for the default" if value == math.inf else "more than 0"
+            raise ValueError(f"--{name.replace('_', '-')} is {value}; give {wanted}")
 
 
 def run_folder(out: str | None, default: str) -> Path:

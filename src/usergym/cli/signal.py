@@ -116,19 +116,19 @@ def signal(
         given = signal_sources.recorded(source, id, limit or LIMIT)
     for path in pages:
         path.parent.mkdir(parents=True, exist_ok=True)
-    found = _score(given.cases, asked)
+    found, cut = _score(given.cases, asked)
     totals = aggregate(found, seed)
     ends = ends_of(each for each in found if isinstance(each, TokenSignal))
-    whole = {**asked.told(), "limit": ends, **_as_json(found, totals)}
+    whole = {**asked.told(), "limit": ends, **_as_json(found, totals, cut)}
     for path in pages:
-        write_page(path, found, f"Signals of {model}", totals)
+        write_page(path, found, f"Signals of {model}", totals, cut)
     if folder:
         (folder / "signals.json").write_bytes(msgspec.json.encode(whole) + b"\n")
     if json:
         print_json(whole)
     else:
         console = Console()
-        show(console, found, totals, ends, summary)
+        show(console, found, totals, ends, summary, cut)
         for line in _notes(given, [*([folder / "signals.json"] if folder else []), *pages]):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0 if totals.scored else 1
@@ -145,24 +145,30 @@ class _Asked:
     seed: int
 
     def told(self) -> dict[str, Any]:
-        return {"model": self.model, "template": self.template.name, "control": self.control, "seed": self.seed}
+        told = {"model": self.model, "template": self.template.name, "control": self.control, "seed": self.seed}
+        return {**told, "max_tokens": self.max_tokens}
 
 
-def _score(cases: Sequence[Case], asked: _Asked) -> list[TokenSignal | LeftOut]:
+def _score(cases: Sequence[Case], asked: _Asked) -> tuple[list[TokenSignal | LeftOut], set[str]]:
+    """And the ids of cases whose sampled reply was cut: it has no end token."""
     from usergym.training import token_signal
 
     model, tokenizer = checkpoints.load(asked.model, trainable=False, template=asked.chat_template)
     model, chat = token_signal.placed(model), Chat(tokenizer)
     lengths = {"max_tokens": asked.max_tokens, "min_tokens": asked.min_tokens}
+    cut: set[str] = set()
     if samples := {case.sample for case in cases if case.sample}:
         with _progress("sampling replies", len(samples)) as each:
             made = token_signal.sampled(model, chat, cases, **lengths, seed=asked.seed, each=each)
+        ended = {key for key, reply in made.items() if reply[-1] in chat.end_ids}
+        cut = {case.id for case in cases if case.sample in made and case.sample not in ended}
         cases = signal_cases.with_replies(cases, made)
     frame, control = asked.template, asked.control
     with _progress("scoring", len(cases)) as each:
-        return token_signal.token_signals(
+        found = token_signal.token_signals(
             model, chat, cases, template=frame, control=control, seed=asked.seed, each=each
         )
+    return found, cut
 
 
 @contextmanager
@@ -186,7 +192,7 @@ def _notes(given: Source, written: Sequence[Path]) -> Iterator[str]:
         yield f"written: {', '.join(map(str, written))}"
 
 
-def _as_json(found: Sequence[TokenSignal | LeftOut], totals: Aggregate) -> dict[str, Any]:
+def _as_json(found: Sequence[TokenSignal | LeftOut], totals: Aggregate, cut: set[str]) -> dict[str, Any]:
 
     def listed(values: Any) -> list[float] | None:
         return None if values is None else values.tolist()
@@ -194,6 +200,7 @@ def _as_json(found: Sequence[TokenSignal | LeftOut], totals: Aggregate) -> dict[
     cases = [
         {
             **msgspec.structs.asdict(each),
+            "cut": each.id in cut,
             "signal": listed(each.signal),
             "control_signal": listed(each.control_signal),
             "adjusted": listed(each.adjusted),

@@ -1,6 +1,6 @@
 """Signals as a person reads them in a terminal: coloured words where there are colours, signed numbers where not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +18,7 @@ from usergym.training.signal_figures import (
     TokenSignal,
     figures,
 )
-from usergym.viewer.signal import shown
+from usergym.viewer.signal import cut_short, shown
 
 GREY, GREEN, RED = (150, 150, 150), (0, 175, 70), (240, 85, 75)
 """Backgrounds of one lightness, on which black can be read and which show on a dark and on a light terminal."""
@@ -51,14 +51,20 @@ def numbered(tokens: Sequence[Token], signal: Floats) -> Text:
 
 
 def show(
-    console: Console, found: Sequence[TokenSignal | LeftOut], totals: Aggregate, limit: float, summary: bool = False
+    console: Console,
+    found: Sequence[TokenSignal | LeftOut],
+    totals: Aggregate,
+    limit: float,
+    summary: bool = False,
+    cut: Collection[str] = (),
 ) -> None:
-    """`limit`: nats at which the colours end. `summary`: figures only, without the tokens."""
+    """`limit`: nats at which the colours end. `summary`: figures only, without the tokens. `cut`: ids of replies that
+    end where --max-tokens is."""
     signals = [each for each in found if isinstance(each, TokenSignal)]
     if summary:
-        console.print(_cases(signals))
+        console.print(_cases(signals, cut))
     else:
-        _show_tokens(console, signals, limit)
+        _show_tokens(console, signals, limit, cut)
     console.print()
     for left in found:
         if isinstance(left, LeftOut):
@@ -68,18 +74,20 @@ def show(
             console.print(table)
     for line in lines(totals):
         _say(console, line)
+    if told := cut_short(signals, cut):
+        _say(console, told, "yellow")
 
 
-def _show_tokens(console: Console, signals: Sequence[TokenSignal], limit: float) -> None:
+def _show_tokens(console: Console, signals: Sequence[TokenSignal], limit: float, cut: Collection[str]) -> None:
     plain = console.no_color or console.color_system is None
     told = "each token with its signal in nats" if plain else "green speaks for a token, red against it"
     scale = "" if plain else f"; full colour at {limit:.2f} nats and beyond, for reaction and control alike"
     _say(console, f"log p(y|x,o) - log p(y|x): {told}{scale}", "dim")
     for each in signals:
-        _show_one(console, each, limit, plain)
+        _show_one(console, each, limit, plain, each.id in cut)
 
 
-def _show_one(console: Console, each: TokenSignal, limit: float, plain: bool) -> None:
+def _show_one(console: Console, each: TokenSignal, limit: float, plain: bool, cut: bool) -> None:
     def line(signal: Floats) -> Text:
         return numbered(each.tokens, signal) if plain else coloured(each.tokens, signal, limit)
 
@@ -94,12 +102,12 @@ def _show_one(console: Console, each: TokenSignal, limit: float, plain: bool) ->
     if control is not None:
         _say(console, f"control: {_short(each.control or '') or '(nothing, in the same frame)'}", "bold")
         console.print(line(control))
-    _say(console, told(figures(each)), "dim")
+    _say(console, told(figures(each), cut), "dim")
 
 
-def told(of: Figures) -> str:
+def told(of: Figures, cut: bool) -> str:
     """The figures of a reply on one line."""
-    parts = [f"{of.tokens} tokens, mean {of.mean:+.3f}"]
+    parts = [f"{of.tokens} token{'s' * (of.tokens != 1)}{' (cut there)' * cut}, mean {of.mean:+.3f}"]
     if of.control_mean is not None and of.adjusted_mean is not None:
         parts.append(f"control {of.control_mean:+.3f}, reaction - control {of.adjusted_mean:+.3f}")
     parts.append(f"by thirds {' '.join(map(_number, of.thirds))}")
@@ -125,7 +133,7 @@ def _auc(auc: Auc) -> str:
     return f"{auc.value:.3f}{interval}, {auc.reinforce} against {auc.constrain}"
 
 
-def _cases(signals: Sequence[TokenSignal]) -> Table:
+def _cases(signals: Sequence[TokenSignal], cut: Collection[str]) -> Table:
     table = Table(title="nats per token", title_justify="left")
     table.add_column("case", overflow="fold")
     for name in ("tokens", "mean", "control", "- control", "beyond control"):
@@ -134,7 +142,7 @@ def _cases(signals: Sequence[TokenSignal]) -> Table:
         of = figures(each)
         means = (_number(of.mean), _number(of.control_mean), _number(of.adjusted_mean))
         beyond = "-" if of.beyond is None else f"{of.beyond:.0%}"
-        table.add_row(Text(one_line(each.id)), f"{of.tokens:,}", *means, beyond)
+        table.add_row(Text(one_line(each.id)), f"{of.tokens:,}{' cut' * (each.id in cut)}", *means, beyond)
     return table
 
 

@@ -1,6 +1,7 @@
 """`usergym styles`: the tastes of users, what one of them is, and how a reply fares under them."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -36,7 +37,8 @@ def styles(*name: str, reply: Dashed[str | None] = None, file: Dashed[Path | Non
     Parameters
     ----------
     name
-        Styles, or styles joined as --env style:style= takes them: a+b, a>b.
+        Styles, or styles joined as --env style:style= takes them: a+b at once, a>b one after the other. A reply is
+        scored under each name, and under each stage of a sequence, by itself.
     reply
         A reply to score.
     file
@@ -44,18 +46,18 @@ def styles(*name: str, reply: Dashed[str | None] = None, file: Dashed[Path | Non
     json
         Print JSON instead of tables.
     """
-    chosen = tuple({style.name: style for each in name for stage in parse(each).stages for style in stage}.values())
+    tastes = {"+".join(style.name for style in stage): stage for each in name for stage in parse(each).stages}
     if reply is not None and file is not None:
         raise ValueError("--reply and --file both give a reply; give one of them")
     if file is not None:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         reply = raw.decode("utf-8", "replace")
     if reply is not None:
-        if not chosen:
+        if not tastes:
             raise ValueError("a reply is scored under styles; name some, `usergym styles` lists them")
-        _show_scored(chosen, reply, json)
-    elif chosen:
-        _show(chosen, json)
+        _show_scored(tastes, reply, json)
+    elif tastes:
+        _show(tuple({style.name: style for stage in tastes.values() for style in stage}.values()), json)
     else:
         _show_all(json)
 
@@ -94,17 +96,19 @@ def _show(chosen: tuple[StyleSpec, ...], as_json: bool) -> None:
         console.print(table)
 
 
-def _show_scored(chosen: tuple[StyleSpec, ...], reply: str, as_json: bool) -> None:
-    found = verdicts(chosen, reply)
-    mean = score(chosen, reply)
+def _show_scored(tastes: Mapping[str, Sequence[StyleSpec]], reply: str, as_json: bool) -> None:
+    """Each taste by itself: a reply cannot please all of them at once, where they follow each other."""
+    scored = {name: (score(styles, reply), verdicts(styles, reply)) for name, styles in tastes.items()}
     if as_json:
-        print_json({"score": mean, "verdicts": found})
+        print_json([{"style": name, "score": mean, "verdicts": found} for name, (mean, found) in scored.items()])
         return
-    table = Table("rule", "wants", "score", "found")
-    for each in found:
-        table.add_row(each.rule, RULES[each.rule].wants, f"{each.score:.2f}", Text(each.what))
-    console.print(table)
-    console.print(f"{' + '.join(style.name for style in chosen)}: {_scored(mean)}")
+    for name, (_, found) in scored.items():
+        table = Table("rule", "wants", "score", "found", title=name if len(scored) > 1 else None, title_justify="left")
+        for each in found:
+            table.add_row(each.rule, RULES[each.rule].wants, f"{each.score:.2f}", Text(each.what))
+        console.print(table)
+    for name, (mean, _) in scored.items():
+        console.print(f"{name.replace('+', ' + ')}: {_scored(mean)}")
 
 
 def _whole(style: StyleSpec) -> dict[str, Any]:

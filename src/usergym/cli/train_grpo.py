@@ -81,6 +81,7 @@ def grpo(
     """
     config = replace(config, out=run_folder(str(config.out), "grpo"))
     courses = courses_of(entries(envs), numbers(weights), tasks, validation_tasks, config)
+    refuse_heat_of_nobody(seats)
     connected = Models(models)
     frozen = Frozen(config.model, config.chat_template, config.max_tokens)
     cast = seats.cast(connected, frozen)
@@ -104,6 +105,14 @@ def grpo(
         say=say,
     )
     return to_its_end(run, config.out, json)
+
+
+def refuse_heat_of_nobody(seats: CastOptions) -> None:
+    if seats.user_temperature is not None and seats.user_model is None:
+        raise ValueError(
+            f"--user-temperature {seats.user_temperature:g} is of the model that plays the user, and none does; give "
+            "--user-model, or leave it out"
+        )
 
 
 def to_its_end(run: Callable[[], "Trained"], out: Path, json: bool) -> int:

@@ -13,7 +13,7 @@ from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import Models
 from usergym.cli.options import Json, ReachOptions, above_zero, run_folder
 from usergym.cli.tables import show_skipped
-from usergym.cli.train_grpo import courses_of, numbers, say, show_plan, to_its_end
+from usergym.cli.train_grpo import courses_of, numbers, refuse_heat_of_nobody, say, show_plan, to_its_end
 from usergym.data.convert import read_conversations
 from usergym.evaluation.suite import entries
 from usergym.rollouts.engine import Cast
@@ -32,7 +32,7 @@ def sdpo(
     weights: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True, show_default=False)] = (),
     tasks: Path | None = None,
     validation_tasks: Path | None = None,
-    epochs: float = 1.0,
+    epochs: float | None = None,
     skip_bad: Annotated[bool, Parameter(negative="")] = False,
     seats: Annotated[CastOptions, Parameter(name="*", group="Who plays")] = CastOptions(),
     config: Annotated[SdpoConfig, Parameter(name="*", group="Training")],
@@ -71,7 +71,7 @@ def sdpo(
     validation_tasks
         Validate on these, whose groups must not be in --tasks.
     epochs
-        With data and without --steps: how often all of it is gone through.
+        With data, in place of --steps: how often all of it is gone through. Default: 1.
     skip_bad
         Leave out rows that cannot be read, count and list them; otherwise the first one ends the run.
     resume
@@ -87,6 +87,7 @@ def sdpo(
             "neither data nor --envs given; give files of conversations, or where the policy shall play: "
             "usergym train sdpo --envs style:style=no_lists --model local/smollm2"
         )
+    _refuse_what_has_no_effect(data, envs, config, seats, epochs, skip_bad, validation_tasks)
     config = replace(config, out=run_folder(str(config.out), "sdpo"))
     courses = courses_of(entries(envs), numbers(weights), tasks, validation_tasks, config) if envs else []
     connected = Models(models)
@@ -98,7 +99,9 @@ def sdpo(
     if data:
         _refuse_what_is_for_playing(config, tasks, weights)
         ready = _ready(config, data, skip_bad, json)
-    config = config.counted(len(ready.conversations) if ready else None, epochs)
+        if not any(course.validation for course in courses) or not config.eval_every:
+            config = _that_generates_nothing(config)
+    config = config.counted(len(ready.conversations) if ready else None, epochs or 1.0)
     trained_on, held_out = ([course_of(ready)], courses) if ready else (courses, [])
     _check(config, trained_on, held_out, cast)
     if dry_run:
@@ -115,6 +118,48 @@ def sdpo(
         else partial(online, config, courses, cast, all_models, **options)
     )
     return to_its_end(run, config.out, json)
+
+
+def _refuse_what_has_no_effect(
+    data: Sequence[Path],
+    envs: Sequence[str],
+    config: SdpoConfig,
+    seats: CastOptions,
+    epochs: float | None,
+    skip_bad: bool,
+    validation_tasks: Path | None,
+) -> None:
+    if epochs is not None and config.steps is not None:
+        raise ValueError(f"--epochs {epochs:g} and --steps {config.steps} both say how long it takes; give one of them")
+    of_data = {f"--epochs {epochs or 0:g}": epochs is not None, "--skip-bad": skip_bad}
+    if not data and (given := [flag for flag, there in of_data.items() if there]):
+        raise ValueError(f"{given[0]} is about files of conversations, and none is given; leave it out, or give files")
+    if not envs:
+        played = {**vars(seats), "validation_tasks": validation_tasks}
+        for name, value in played.items():
+            if value is not None:
+                raise ValueError(
+                    f"--{name.replace('_', '-')} {value} is about what is played, and without --envs nothing is; leave "
+                    "it out, or name with --envs what to validate on"
+                )
+    refuse_heat_of_nobody(seats)
+    found = [_file(path) for path in data]
+    if twice := next((path for n, path in enumerate(found) if path in found[:n]), None):
+        raise ValueError(f"{data[found.index(twice)]} is given twice; give it once, and --epochs 2 to go through it so")
+
+
+def _file(path: Path) -> Path:
+    """What is read of a path, a run's folder too."""
+    return (path / "trajectories.jsonl" if path.is_dir() else path).resolve()
+
+
+def _that_generates_nothing(config: SdpoConfig) -> SdpoConfig:
+    """Then a reply may be as long as --max-tokens says or not."""
+    from usergym.training import checkpoints
+
+    shape = checkpoints.check(config.model, config.chat_template).shape
+    window = min(config.max_length or shape.context, shape.context) if shape and shape.context else config.max_length
+    return replace(config, max_tokens=max(1, min(config.max_tokens, window - 1))) if window else config
 
 
 def _refuse_what_is_for_playing(config: SdpoConfig, tasks: Path | None, weights: Sequence[str]) -> None:

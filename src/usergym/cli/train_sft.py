@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from usergym.cli.errors import told_in_one_line
-from usergym.cli.options import Json, run_folder
+from usergym.cli.options import Json, above_zero, run_folder
 from usergym.cli.running import console
 from usergym.cli.tables import console as tables
 from usergym.cli.tables import print_json, show_skipped
@@ -96,6 +96,7 @@ def early_checks(config: SftConfig) -> None:
     """What is wrong with the settings, before anything is read or any library is imported."""
     from usergym.training import checkpoints, trackers
 
+    above_zero(epochs=config.epochs, learning_rate=config.learning_rate, max_grad_norm=config.max_grad_norm)
     trackers.check(config.track)
     checkpoints.check(config.model, config.chat_template)
 

@@ -13,6 +13,9 @@ from usergym.data.formats import dpo
 from usergym.rows import BadRow, Skipped, Writer, kind_of, read_rows
 from usergym.types import Speaker, Trajectory, stable_hash
 
+PREPARED = "train.jsonl"
+"""What `usergym prepare` calls the rows that are trained on."""
+
 
 @dataclass
 class Converted:
@@ -39,7 +42,7 @@ def read_conversations(
     """
     path = Path(source)
     if path.is_dir():
-        path = path / "trajectories.jsonl"
+        path = _in_folder(path)
     seen: set[int] = set()
     for place, row in read_rows(path, skip_bad=skip_bad, skipped=skipped):
         try:
@@ -57,6 +60,14 @@ def read_conversations(
                     continue
                 seen.add(key)
             yield trajectory
+
+
+def _in_folder(folder: Path) -> Path:
+    """The conversations of a run. ValueError names the file of one that `usergym prepare` wrote."""
+    kept = folder / "trajectories.jsonl"
+    if not kept.exists() and (folder / PREPARED).is_file():
+        raise ValueError(f"{folder} is no run folder, as it holds no {kept.name}; did you mean {folder / PREPARED}?")
+    return kept
 
 
 def convert(
@@ -97,9 +108,14 @@ def convert(
 
 
 def _counted(trajectories: Iterable[Trajectory], done: Converted) -> Iterator[Trajectory]:
-    for trajectory in trajectories:
-        done.read += 1
-        yield trajectory
+    try:
+        for trajectory in trajectories:
+            done.read += 1
+            yield trajectory
+    except BadRow as bad:
+        if isinstance(bad.__cause__, formats.UnknownFormat):
+            raise BadRow(bad.place, f"{bad.problem}; --from says of which format it is all the same") from bad
+        raise
 
 
 def refuse_itself(source: str | Path, *targets: Path | None) -> None:

@@ -20,7 +20,7 @@ MISSING = "missing"
 """Why a state is worth nothing that was to come before spoken words, and did not."""
 
 
-class Source(Record, frozen=True):
+class Source(Record, frozen=True, omit_defaults=False):
     """One model, told one kind of persona, asked in one way."""
 
     model: str
@@ -94,3 +94,14 @@ def read_said(
 def thought_of(people: People) -> tuple[str, ...]:
     """The states of a hierarchy that come before its words."""
     return tuple(level.name for level in people.hierarchy.judged if level.name != LAST)
+
+
+def short(names: Sequence[str]) -> dict[str, str]:
+    """Each name by its last parts, as many as tell it from the others."""
+    parts = {name: name.rstrip("/").split("/") for name in names}
+    made = {}
+    for name, own in parts.items():
+        others = [each for other, each in parts.items() if other != name]
+        count = next((n for n in range(1, len(own)) if all(each[-n:] != own[-n:] for each in others)), len(own))
+        made[name] = "/".join(own[-count:])
+    return made

@@ -2,31 +2,34 @@
 
 import html
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from usergym.evaluation.gathered import drawable
-from usergym.evaluation.users import CONSTANT
+from usergym.evaluation.users import CONSTANT, short
 from usergym.evaluation.users_scores import Cell
 
 WIDTH, ROW = 320, 15
 NAME = "alignment"
-TITLES = {"asked": "each level asked for", "spoken": "states first, then the words"}
+ALWAYS = "the same text always"
+SHAPES = ("circle", "cross", "triangle-up")
+"""By persona: own, another's, none."""
+TITLES = {"asked": "asked for by the prompts of the mode", "spoken": "states first, then the words"}
 
 
 def picture(cells: Sequence[Cell], folder: Path, title: str) -> list[Path]:
     """Writes `alignment.png` and `alignment.html`, which loads nothing, from the cells of one judge; [] without a
     number, or where altair and vl-convert are not installed."""
-    rows = [row for cell in cells if (row := _row(cell)) is not None]
+    names = short(list(dict.fromkeys(cell.source.model for cell in cells)))
+    rows = [row for cell in cells if (row := _row(cell, names)) is not None]
     if not rows or not all(map(importlib.util.find_spec, ("altair", "vl_convert"))):
         return []
     import altair
     import vl_convert
 
-    names = list(dict.fromkeys(str(row["who"]) for row in rows))
     panels = [
-        _panel([row for row in rows if row["play"] == play], names, play)
+        _panel([row for row in rows if row["play"] == play], rows, play)
         for play in TITLES
         if any(row["play"] == play for row in rows)
     ]
@@ -35,7 +38,7 @@ def picture(cells: Sequence[Cell], folder: Path, title: str) -> list[Path]:
         .properties(background="white")
         .configure_view(stroke=None)
         .configure_axis(gridColor="#88888844", domainColor="#888888", tickColor="#888888", titleFontWeight="normal")
-        .configure_legend(orient="top", title=None, labelLimit=320, columns=3)
+        .configure_legend(orient="top", labelLimit=320, columns=4)
         .configure_title(fontSize=13, fontWeight="normal", anchor="start")
         .to_dict()
     )
@@ -47,14 +50,15 @@ def picture(cells: Sequence[Cell], folder: Path, title: str) -> list[Path]:
     return [png, page]
 
 
-def _row(cell: Cell) -> dict[str, Any] | None:
+def _row(cell: Cell, names: Mapping[str, str]) -> dict[str, Any] | None:
     if cell.alignment is None:
         return None
-    told = "" if cell.source.persona == "own" else f", persona {cell.source.persona}"
     low, high = (cell.alignment.mean if end is None else end for end in (cell.alignment.low, cell.alignment.high))
-    who = "the same text always" if cell.source.model == CONSTANT else drawable(cell.source.model) + told
+    model = ALWAYS if cell.source.model == CONSTANT else drawable(names[cell.source.model])
     return {
-        "who": who,
+        "model": model,
+        "persona": cell.source.persona,
+        "who": f"{model} {cell.source.persona}",
         "play": cell.source.play,
         "level": drawable(cell.level),
         "mean": cell.alignment.mean,
@@ -63,20 +67,25 @@ def _row(cell: Cell) -> dict[str, Any] | None:
     }
 
 
-def _panel(rows: Sequence[dict[str, Any]], names: Sequence[str], play: str) -> Any:
+def _panel(rows: Sequence[dict[str, Any]], every: Sequence[dict[str, Any]], play: str) -> Any:
     import altair
 
     from usergym.evaluation.plots import COLOURS
 
-    levels = list(dict.fromkeys(str(row["level"]) for row in rows))
-    here = [name for name in names if any(row["who"] == name for row in rows)]
-    colours = [COLOURS[place % len(COLOURS)] for place in range(len(names))]
-    colour = altair.Color("who:N", sort=list(names), scale=altair.Scale(domain=list(names), range=colours))
+    def values(field: str, of: Sequence[dict[str, Any]] = every) -> list[str]:
+        return list(dict.fromkeys(str(row[field]) for row in of))
+
+    levels, here, models, personas = values("level", rows), values("who", rows), values("model"), values("persona")
+    colours = [COLOURS[place % len(COLOURS)] for place in range(len(models))]
+    colour = altair.Color("model:N", sort=models, title=None, scale=altair.Scale(domain=models, range=colours))
+    shapes = altair.Scale(domain=personas, range=list(SHAPES[: len(personas)]))
+    legend = altair.Legend(title="persona") if len(personas) > 1 else None
+    shape = altair.Shape("persona:N", sort=personas, scale=shapes, legend=legend)
     base = altair.Chart(altair.Data(values=list(rows))).encode(  # type: ignore[no-untyped-call]
         y=altair.Y("level:N", sort=levels, title=None), yOffset=altair.YOffset("who:N", sort=here), color=colour
     )
     x = altair.X("mean:Q", title="alignment", scale=altair.Scale(domain=[0, 1]))
-    points = base.mark_point(filled=True, size=45, opacity=1).encode(x=x)
+    points = base.mark_point(filled=True, size=50, opacity=1).encode(x=x, shape=shape)
     ends = base.mark_rule(strokeWidth=2, opacity=0.6).encode(x="low:Q", x2="high:Q")
     height = max(60, (8 + ROW * len(here)) * len(levels))
     return (ends + points).properties(width=WIDTH, height=height, title=TITLES[play])

@@ -67,8 +67,9 @@ def variety(
     embedded = None
     if vectors is not None:
         both = [place for place in kept if vectors[0][place] is not None and vectors[1][place] is not None]
-        found = [_unit(np.array([each[place] for place in both], dtype=np.float64)) for each in vectors]
-        embedded = energy(found[0], found[1], [users[place] for place in both], seed) if both else None
+        if both:
+            found = [_unit(np.array([each[place] for place in both], dtype=np.float64)) for each in vectors]
+            embedded = energy(found[0], found[1], [users[place] for place in both], seed)
     return Variety(
         diversity(simulated, seed=seed),
         diversity(real, seed=seed),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from usergym.types import Record, Usage
@@ -80,41 +80,43 @@ def schema(axes: Sequence[Axis]) -> dict[str, Any]:
 
 _CHOICE = "(first|second|tie|cannot[_ ]tell)"
 _ALONE = re.compile(rf"[\s*_`\"'.!-]*{_CHOICE}[\s*_`\"'.!-]*", re.IGNORECASE)
-_LINE = re.compile(rf"[\s*_`#>.-]*([a-z]+)[\s*_`]*[:=][\s*_`]*{_CHOICE}[\s*_`.]*", re.IGNORECASE)
-"""With what a list or an emphasis puts around it, and no more: a piece of broken JSON is no line of these."""
+_LINE = re.compile(rf"[\s*_`#.-]*([a-z]+)[\s*_`]*[:=][\s*_`]*{_CHOICE}[\s*_`.]*", re.IGNORECASE)
+"""With what a list or an emphasis puts around it, and no more: a piece of broken JSON is no line of these, and neither
+is a quotation."""
+_FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*\w{0,20}[ \t]*\n(.*?)\n?[ \t]*\1", re.DOTALL)
 _ALIAS = {"verdict": MAIN}
 
 
 def read(text: str, axes: Sequence[Axis] = AXES) -> dict[Axis, Choice] | None:
-    """The choices that a judge's words hold; None where they hold no verdict on style, or several.
+    """The choices that a judge's words hold; None where they hold no verdict on style, or anything beside it.
 
     What counts: a JSON object with the axes (`verdict` stands for style); lines that are nothing but `axis: choice`;
-    one word that is the whole text. A letter, a number or a word within a sentence never does.
+    one word. Each must be the whole text, but for a fence around it and thoughts that end before it: a verdict among
+    other words may be a quotation from a reply.
     """
-    text = text.rpartition("</think>")[2]
-    found = list(_objects(text)) or [_lines(text)]
-    verdicts = [choices for each in found if MAIN in (choices := _choices(each, axes))]
-    if verdicts:
-        return verdicts[0] if all(each == verdicts[0] for each in verdicts) else None
-    alone = _ALONE.fullmatch(text.strip())
-    return {MAIN: _spelled(alone[1])} if alone else None
+    text = text.rpartition("</think>")[2].strip()
+    fenced = _FENCED.fullmatch(text)
+    text = fenced[2].strip() if fenced else text
+    if alone := _ALONE.fullmatch(text):
+        return {MAIN: _spelled(alone[1])}
+    choices = _choices(_object(text) if text.startswith("{") else _lines(text), axes)
+    return choices if MAIN in choices else None
 
 
-def _objects(text: str) -> Iterator[list[tuple[str, Any]]]:
-    """Keys and values of the JSON objects that stand in a text."""
-    decoder = json.JSONDecoder(object_pairs_hook=list)
-    place = text.find("{")
-    while place >= 0:
-        try:
-            value, end = decoder.raw_decode(text, place)
-            yield value
-        except (ValueError, RecursionError):
-            end = place + 1
-        place = text.find("{", end)
+def _object(text: str) -> list[tuple[str, Any]]:
+    """Keys and values of the JSON object that a text is, none if it is another text."""
+    try:
+        pairs: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return []
+    return pairs
 
 
 def _lines(text: str) -> list[tuple[str, Any]]:
-    return [(match[1], match[2]) for line in text.splitlines() if (match := _LINE.fullmatch(line.strip()))]
+    """All lines as axis and choice, none if one of them is something else."""
+    matches = [_LINE.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
+    pairs: list[tuple[str, Any]] = [(match[1], match[2]) for match in matches if match]
+    return pairs if len(pairs) == len(matches) else []
 
 
 def _choices(pairs: Sequence[tuple[str, Any]], axes: Sequence[Axis]) -> dict[Axis, Choice]:

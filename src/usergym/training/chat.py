@@ -21,8 +21,11 @@ THINK, THOUGHT = "<think>", "</think>"
 REMEDY = "give a tokenizer with another chat template, or --chat-template FILE"
 LOOK = Tool("look", "Looks up a word.", {"type": "object", "properties": {"word": {"type": "string"}}})
 _ASKED = Message("user", "?")
-REFUSED = (jinja2.TemplateError, TypeError, KeyError, AttributeError, ValueError)
-"""What templates raise for conversations they do not take."""
+REFUSED = (
+    *(jinja2.TemplateError, TypeError, LookupError, AttributeError, ValueError),
+    *(ArithmeticError, RecursionError, MemoryError),
+)
+"""What templates raise for conversations they do not take, and broken ones for any."""
 
 
 class TemplateError(ValueError):
@@ -124,7 +127,8 @@ class Chat:
         except REFUSED as error:
             roles = ", ".join(row["role"] for row in rows)
             raise TemplateError(
-                f"the chat template of {named(self.tokenizer)} refuses the messages [{roles}]: {error}; {REMEDY}"
+                f"the chat template of {named(self.tokenizer)} refuses the messages [{roles}]: "
+                f"{str(error) or type(error).__name__}; {REMEDY}"
             ) from error
         return str(text)
 

@@ -129,13 +129,18 @@ def _has_template(folder: Path) -> bool:
 
 
 def read_template(path: Path) -> str:
-    """The text of a chat template's file. ValueError for one that is no Jinja template."""
+    """The text of a chat template's file. ValueError for one that is no text, or no Jinja template."""
     from jinja2 import Environment, TemplateError
 
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"--chat-template {path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8 text"
+        ) from None
     try:
         Environment(extensions=["jinja2.ext.loopcontrols"]).parse(text.replace("generation %}", "raw %}"))
-    except TemplateError as error:
+    except (TemplateError, RecursionError) as error:
         raise ValueError(f"{path} is no chat template: {error}") from None
     return text
 

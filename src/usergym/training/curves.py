@@ -24,6 +24,7 @@ _PANELS: tuple[tuple[str, dict[str, str]], ...] = (
     ("Entropy, nats a token", {"entropy": "train", "eval_entropy": "validation"}),
     ("Spread of rewards within a group", {"reward_std": "train"}),
     ("Tokens of a conversation's own words", {"completions/mean_length": "mean", "completions/max_length": "longest"}),
+    ("Effect of reactions, nats a token", {"sdpo/effect": "reaction", "sdpo/control_effect": "control"}),
     ("KL to the model as it was", {"kl": "train"}),
     ("Share of conversations lost", {"lost": "train", "eval_lost": "validation"}),
     ("Gradient norm", {"grad_norm": "train"}),

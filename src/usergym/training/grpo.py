@@ -267,15 +267,22 @@ def _forget(folder: Path, sample: int) -> None:
     """Drops the conversations from `sample` on, which will be played again, and a line that was not written whole."""
     for path in (each for name in (TRAJECTORIES, SIGNALS) for each in folder.glob(name.replace(".", "*."))):
         draft = path.with_suffix(".tmp")
-        with path.open("rb") as lines, draft.open("wb") as file:
-            file.writelines(line for line in lines if _sample(line) < sample)
-        draft.replace(path)
+        try:
+            with path.open("rb") as lines, draft.open("wb") as file:
+                kept = (line for number, line in enumerate(lines, 1) if _sample(line, path, number) < sample)
+                file.writelines(kept)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
-def _sample(line: bytes) -> float:
+def _sample(line: bytes, path: Path, number: int) -> float:
     if not line.endswith(b"\n"):
         return math.inf
-    return msgspec.json.decode(line, type=_Numbered).sample
+    try:
+        return msgspec.json.decode(line, type=_Numbered).sample
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}:{number}: {error}; take the line out, and the run goes on") from None
 
 
 class _Numbered(msgspec.Struct):

@@ -51,4 +51,5 @@ def load(config: GrpoConfig, found: Checkpoint, given: Sequence[Course], cast: C
         bool(config.bf16),
         config.gradient_checkpointing,
         shards(),
+        config.copies,
     )

@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from usergym.training.played import Credit
+from usergym.training.run_folder import RunFolder
 from usergym.training.stage import PATIENCE_SECONDS
 from usergym.types import Speaker
 
@@ -27,7 +28,7 @@ class GrpoConfig:
     model: str
     """What is trained: a folder of transformers files, of an adapter or of a training run, a .gguf file,
     local/smollm2, or a hub id."""
-    out: Path = Path("runs/grpo")
+    out: RunFolder = Path("runs/grpo")
     """Run folder; a bare name means runs/NAME."""
     steps: int = 100
     """Batches of conversations."""
@@ -158,6 +159,11 @@ class GrpoConfig:
     @property
     def rate(self) -> float:
         return self.learning_rate or (1e-5 if self.lora else 1e-6)
+
+    @property
+    def copies(self) -> int:
+        """Of the trained weights, that are held beside them; with LoRA the model without its adapter is there."""
+        return int(self.beta > 0 and not self.lora)
 
     def accumulation(self, processes: int) -> int:
         """Forward passes of one update on each process. ValueError where the batch cannot be cut so."""

@@ -1,7 +1,7 @@
 """A rough estimate of what training takes in memory, so that too little of it is said before any compute.
 
 It counts weights, gradients, Adam's two moments, the activations that the backward pass needs and the logits. It knows
-nothing of fragmentation, nor of a sampler or a second model beside the trainer.
+nothing of fragmentation, nor of a sampler beside the trainer.
 """
 
 import os
@@ -32,6 +32,8 @@ class Load:
     """Activations are computed again in the backward pass, layer by layer."""
     shards: int = 1
     """Processes over which FSDP or ZeRO cut weights, gradients and moments."""
+    copies: int = 0
+    """Of the weights that are trained, as they were or as they are on average."""
 
 
 _FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")
@@ -52,7 +54,8 @@ def needed(shape: Shape, load: Load) -> int:
         layer + load.tokens * shape.hidden * size * shape.layers if load.checkpointing else layer * shape.layers
     )
     logits = min(load.tokens, LOGITS_AT_ONCE) * shape.vocabulary * 4 * 3
-    return PROCESS + (weights + states) // load.shards + activations + logits
+    copies = load.copies * trained * 4
+    return PROCESS + (weights + states) // load.shards + copies + activations + logits
 
 
 def check_memory(name: str, shape: Shape | None, load: Load) -> None:

@@ -88,7 +88,8 @@ def _lost(trajectory: Trajectory, spoke: bool) -> tuple[str, str]:
 
 
 def lost_member(filler: int, env: str, kind: str, why: str) -> Member:
-    return Member([filler], [filler], [0], [0.0], Earned(None, [], 1), kind, why, env)
+    """Two masked ids: TRL takes a batch of one column for one value a row, and means over it without its mask."""
+    return Member([filler], [filler] * 2, [0] * 2, [0.0] * 2, Earned(None, [], 2), kind, why, env)
 
 
 def member_of(trajectory: Trajectory, speaker: Speaker, filler: int, scored: bool = True) -> Member:

@@ -21,6 +21,8 @@ SHOWN = {
     "completions/mean_length": "length",
     "lost": "lost",
     "frac_reward_zero_std": "groups alike",
+    "sdpo/effect": "effect",
+    "sdpo/control_effect": "control's",
 }
 """What a line on the terminal tells, and what it calls it."""
 

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -75,8 +76,14 @@ class Record:
         return (self.model / CONFIG).exists()
 
     def latest(self) -> Path | None:
-        """The last checkpoint that was written whole."""
-        return latest_in(self.folder)
+        """The last checkpoint that was written whole. ValueError where a file of it is no longer."""
+        latest = latest_in(self.folder)
+        if latest and (torn := _torn(latest)):
+            raise ValueError(
+                f"{torn} is cut short or empty, so the run cannot go on from {latest.name}; remove {latest} to go on "
+                "from the checkpoint before it, or give --fresh to start over"
+            )
+        return latest
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Appends one line to `metrics.jsonl`; what is no number is left out, and one that is not finite is null."""
@@ -120,6 +127,35 @@ def latest_in(folder: Path) -> Path | None:
     return max(found)[1] if found else None
 
 
+def _torn(checkpoint: Path) -> Path | None:
+    """A file of tensors that does not reach to its end, told without reading the tensors."""
+    for path in sorted(checkpoint.iterdir()):
+        if path.suffix == ".safetensors" and not _is_safetensors(path):
+            return path
+        if path.suffix in (".pt", ".pth") and not zipfile.is_zipfile(path):  # as torch.save writes
+            return path
+    return None
+
+
+def _is_safetensors(path: Path) -> bool:
+    """A header of so many bytes as the first eight say, and all the bytes that it names."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        size = path.stat().st_size - 8 - length
+        if length == 0 or size < 0:
+            return False
+        try:
+            header = msgspec.json.decode(file.read(length), type=dict[str, _Part])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return False
+    return size == max((part.data_offsets[1] for part in header.values()), default=0)
+
+
+class _Part(msgspec.Struct):
+    data_offsets: tuple[int, int] = (0, 0)
+    """The entry of metadata has none."""
+
+
 def is_main() -> bool:
     """Whether this process is the first of those that torchrun or accelerate started."""
     return os.environ.get("RANK", "0") == "0"
@@ -131,11 +167,15 @@ def read_metrics(folder: str | Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                row = msgspec.json.decode(line)
-                row["step"]
-            except (msgspec.MsgspecError, KeyError, TypeError) as error:
+                msgspec.json.decode(line, type=_Line)
+                row: dict[str, Any] = msgspec.json.decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise ValueError(f"{path}:{number}: {error}; take the line out") from None
             yield row
+
+
+class _Line(msgspec.Struct):
+    step: int
 
 
 def _settle(folder: Path, config: Mapping[str, Any], settings: Mapping[str, Any], resume: bool) -> None:

@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from usergym.training.grpo_config import GrpoConfig
 from usergym.training.hindsight import template_of
+from usergym.training.run_folder import RunFolder
 
 Published = Literal["usergym", "legacy-online", "legacy-offline"]
 
-STEPS = 100
+STEPS, MOST = 100, 10**9
+TOP_K = 20
 
 FORMS: dict[Published, dict[str, Any]] = {
     "usergym": {"centring": "none", "ignore_first_k": 0, "template": "neutral", "control": "unrelated", "anchor": 0.5},
@@ -29,7 +31,7 @@ class SdpoConfig(GrpoConfig):
     """Lengths are in tokens. A step is one batch of conversations: `prompts` tasks, each played `group` times; every
     reply that is answered is learned from."""
 
-    out: Path = Path("runs/sdpo")
+    out: RunFolder = Path("runs/sdpo")
     """Run folder; a bare name means runs/NAME."""
     steps: int | None = None  # type: ignore[assignment]
     """Batches of conversations. Default: 100; with data, as many as --epochs takes."""
@@ -48,8 +50,8 @@ class SdpoConfig(GrpoConfig):
     estimator: Literal["sampled", "topk", "full"] = "sampled"
     """What is compared: the probability of the token that was sampled, or the whole distribution at its place, of the
     policy's `top-k` tokens with one for the rest, or of all."""
-    top_k: int = 20
-    """Of the estimator `topk`."""
+    top_k: int | None = None
+    """Of the estimator `topk`. Default: 20."""
     divergence: Literal["reverse_kl", "forward_kl", "jsd"] = "reverse_kl"
     """Of the estimators `topk` and `full`: from the policy to the teacher, from the teacher to the policy, or between
     both."""
@@ -90,6 +92,8 @@ class SdpoConfig(GrpoConfig):
         for name, value in {"anchor": 0.0, **form}.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
+        if self.top_k is None and self.estimator != "sampled":
+            object.__setattr__(self, "top_k", TOP_K)
         if self.loss is None:
             object.__setattr__(self, "loss", "dapo" if self.sdpo == "usergym" else "grpo")
         super().__post_init__()
@@ -105,6 +109,10 @@ class SdpoConfig(GrpoConfig):
             )
         if self.estimator != "sampled":
             self._check_whole()
+        elif self.top_k is not None:
+            raise ValueError(
+                f"--top-k {self.top_k} is of whole distributions; give --estimator topk with it, or leave it out"
+            )
         elif self.divergence != "reverse_kl":
             raise ValueError(
                 f"--divergence {self.divergence} compares whole distributions; give --estimator topk or full with it"
@@ -150,9 +158,17 @@ class SdpoConfig(GrpoConfig):
     def rate(self) -> float:
         return self.learning_rate or (1e-4 if self.lora else 5e-6)
 
+    @property
+    def copies(self) -> int:
+        """The teacher's, and that of the model as it began, unless they are one."""
+        began = bool(self.anchor) and self.teacher != "base"
+        return super().copies + (self.teacher != "live") + began
+
     def counted(self, conversations: int | None = None, epochs: float = 1.0) -> "SdpoConfig":
         """With the number of its steps, unless that was given: so many `epochs` of recorded `conversations`."""
         if self.steps is not None:
             return self
-        steps = STEPS if conversations is None else max(1, ceil(conversations / self.prompts * epochs))
+        steps = STEPS if conversations is None else max(1, ceil(conversations / self.prompts * min(epochs, MOST)))
+        if steps > MOST:
+            raise ValueError(f"--epochs is {epochs:g}, which makes more than {MOST:,} steps; give fewer, or --steps")
         return replace(self, steps=steps)

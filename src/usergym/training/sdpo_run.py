@@ -78,6 +78,8 @@ def _told(ready: Prepared) -> str:
 class RecordedTrainer(ReactionTrainer):
     """Takes its conversations from where they were recorded; only held-out tasks are played."""
 
+    recorded = True
+
     def __init__(self, *arguments: Any, conversations: Mapping[str, Trajectory], **more: Any) -> None:
         self.conversations = conversations
         super().__init__(*arguments, **more)

@@ -34,6 +34,9 @@ class ReactionTrainer(ConversationTrainer):
     """`record` is given a line for every reply of a batch: what reaction it was judged by, in which template, and what
     the signal was."""
 
+    recorded = False
+    """Nothing that is learned from is played, so what is wrong with it is wrong with the data."""
+
     def __init__(
         self,
         model: Any,
@@ -63,6 +66,8 @@ class ReactionTrainer(ConversationTrainer):
         self._learned = torch.zeros(0)
         """Which tokens of the batch are learned from, (B, length of the completions)."""
         self._said: set[str] = set()
+        self._heard = "", 0, 0
+        """The one reaction of the last steps, how many replies got it, and in how many steps."""
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *arguments: Any, **more: Any) -> Any:
         if isinstance(resume_from_checkpoint, str):
@@ -192,16 +197,29 @@ class ReactionTrainer(ConversationTrainer):
         heard = [each.reaction for each in everybody if each.reaction]
         if heard:
             metrics["sdpo/distinct_reactions"].append(len(set(heard)) / len(heard))
-        if len(heard) >= SUSPICIOUS and len(set(heard)) == 1:
-            self._say_once(
-                "alike",
-                f"all {len(heard)} reactions of a step are the same ({heard[0][:60]!r}): they say nothing of any "
-                "reply; look at who plays the user",
-            )
+            self._compare(heard)
         if everybody and left_out.total() == len(everybody):
             why = ", ".join(f"{count} {each}" for each, count in left_out.most_common())
-            more = "; a reply that is cut gets no reaction, so raise --max-tokens" if left_out["cut"] else ""
+            more = "; a reply that is cut gets no reaction, so raise --max-tokens"
+            more = more if left_out["cut"] and not self.recorded else ""
             self._say_once("nothing", f"a step had nothing to learn from: all its replies are left out ({why}){more}")
+
+    def _compare(self, heard: Sequence[str]) -> None:
+        """A step may have too few reactions for a word; several of them that are alike have not."""
+        said, count, steps = self._heard
+        if len(set(heard)) > 1:
+            self._heard = "", 0, 0
+            return
+        before = (count, steps) if heard[0] == said else (0, 0)
+        count, steps = before[0] + len(heard), before[1] + 1
+        self._heard = heard[0], count, steps
+        if count >= SUSPICIOUS:
+            self._say_once(
+                "alike",
+                f"all {count} reactions of {'a step' if steps == 1 else f'{steps} steps in a row'} are the same "
+                f"({heard[0][:60]!r}): they say nothing of any reply; look at "
+                + ("what stands in the data" if self.recorded else "who plays the user"),
+            )
 
     def _say_once(self, what: str, text: str) -> None:
         if self.accelerator.is_main_process and what not in self._said:

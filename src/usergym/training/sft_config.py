@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from usergym.training.conversations import Overlong
+from usergym.training.run_folder import RunFolder
 
 _SETTINGS = (
     *("out", "chat_template", "track", "project", "keep", "save_every"),
@@ -22,7 +23,7 @@ class SftConfig:
     model: str
     """What is trained: a folder of transformers files, of an adapter or of a training run, a .gguf file,
     local/smollm2, or a hub id."""
-    out: Path = Path("runs/sft")
+    out: RunFolder = Path("runs/sft")
     """Run folder; a bare name means runs/NAME."""
     epochs: float = 3.0
     """How often every conversation is seen."""

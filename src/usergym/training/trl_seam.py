@@ -3,7 +3,7 @@ and weighs every sampled token by the credit of its turn.
 
 What it relies on, pinned by tests/training/test_trl_contract.py: `rollout_func(prompts, trainer)` and its `env_mask`;
 `_generate_and_score_completions(inputs)`, whose `advantages` may be (B, T); `_generate_single_turn(prompt_ids, images,
-fields, num_generations)`; `_metrics`, `_tokenizer`; `generation_config` (without vLLM) and
+fields, num_generations)`; `_metrics`, `_tokenizer`, `eos_token_ids`; `generation_config` (without vLLM) and
 `vllm_generation.temperature` (with it); `_save_checkpoint(model, trial)`, `_determine_best_metric(metrics, trial)`.
 """
 
@@ -39,6 +39,7 @@ from usergym.training.pauses import Draws, Pauses
 from usergym.training.played import Credit, Member, member_of
 from usergym.training.policy import Sample, Sampled, seating
 from usergym.training.stage import Stage
+from usergym.training.trl_figures import only_of_tokens, recount, said
 from usergym.types import Speaker, Task, Trajectory
 
 UNSCORED = "All reward functions returned None"
@@ -120,6 +121,8 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         before = self.stage.times.generation, self.stage.times.waiting
         made: dict[str, Any] = super()._generate_and_score_completions(inputs)
         made["advantages"] = self._advantages(made["completion_ids"].size(1)).to(made["advantages"])
+        ends = {*self.eos_token_ids, self._tokenizer.pad_token_id}
+        recount(self._metrics["train"], gather_object(said(self._members, ends)))
         times = self.stage.times
         generated, waited = times.generation - before[0], times.waiting - before[1]
         metrics = self._metrics["train"]
@@ -127,6 +130,12 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         metrics["time/waiting"].append(waited)
         metrics["time/preparation"].append(time.perf_counter() - started - generated - waited)
         return made
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        tokens = self.accelerator.reduce((inputs["completion_mask"] * inputs["tool_mask"]).sum().float())
+        with only_of_tokens(self._metrics["train"], tokens.item()):
+            loss: torch.Tensor = super()._compute_loss(model, inputs)
+        return loss
 
     def played(self) -> dict[str, list[Any] | None]:
         """What `rollout_func` gives TRL: one row for every row of the batch, in order."""

@@ -5,6 +5,7 @@ the row it was written for, with every state so far at the end of its prompt.
 """
 
 import pickle
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from usergym.users.states.parsing import parse_states
 
 MAP = "hierarchy_map"
 """The key of the map, where it was saved with what else a reward manager holds."""
+TORN = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, struct.error)
+"""What torch raises for a file that is no whole one of its own."""
 
 
 class Imported(Record, frozen=True):
@@ -78,10 +81,10 @@ def _loaded(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(
-            f"{path} holds more than plain values, and to read them would run code of whoever wrote it; write it anew "
+            f"{path} holds more than plain values, and to read them might run code of whoever wrote it; write it anew "
             "where it was made, as lists, tables, texts and numbers"
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
+    except TORN as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ValueError(f"{path} cannot be read as what torch.save wrote ({reason[:120]}); check the file") from None
 

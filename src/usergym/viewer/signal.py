@@ -1,7 +1,7 @@
 """Signals as one HTML page: heat maps of replies, the control beside each. It loads nothing, runs nothing, and takes
 nothing that was said for HTML."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +47,15 @@ class Shown:
     control: str | None
     own: list[Cell]
     beside: list[Cell]
+    cut: bool
+    """The reply ends where --max-tokens is."""
 
 
-def page(found: Sequence[TokenSignal | LeftOut], title: str, totals: Aggregate | None = None) -> str:
-    """The page. `totals`: those of `found`, where they are known already."""
+def page(
+    found: Sequence[TokenSignal | LeftOut], title: str, totals: Aggregate | None = None, cut: Collection[str] = ()
+) -> str:
+    """The page. `totals`: those of `found`, where they are known already. `cut`: ids of replies that end where
+    --max-tokens is."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     signals = [each for each in found if isinstance(each, TokenSignal)]
@@ -67,15 +72,33 @@ def page(found: Sequence[TokenSignal | LeftOut], title: str, totals: Aggregate |
         version=__version__,
         ends=ends,
         totals=totals or aggregate(found),
-        cases=[_shown(each, ends) for each in signals],
+        cases=[_shown(each, ends, each.id in cut) for each in signals],
+        cut=cut_short(signals, cut),
         left_out=[each for each in found if isinstance(each, LeftOut)],
     )
     return valid_text(made)
 
 
-def write_page(path: Path, found: Sequence[TokenSignal | LeftOut], title: str, totals: Aggregate | None = None) -> None:
+def cut_short(signals: Sequence[TokenSignal], cut: Collection[str]) -> str:
+    """What is told of replies that end where --max-tokens is; nothing where there are none."""
+    count = sum(each.id in cut for each in signals)
+    if not count:
+        return ""
+    which = "the reply" if len(signals) == 1 else f"{count:,} of {len(signals):,} replies"
+    return (
+        f"{which} end{'s' * (count == 1)} in the middle, cut at --max-tokens; a larger one lets a reply come to its end"
+    )
+
+
+def write_page(
+    path: Path,
+    found: Sequence[TokenSignal | LeftOut],
+    title: str,
+    totals: Aggregate | None = None,
+    cut: Collection[str] = (),
+) -> None:
     """OSError where it cannot be written; what stood there stays until the page is whole."""
-    made = page(found, title, totals)
+    made = page(found, title, totals, cut)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.tmp")
     try:
@@ -93,7 +116,7 @@ def shown(token: Token) -> str:
     return printable(token.text).replace("\n", "↵\n") if token.text else "◌"
 
 
-def _shown(of: TokenSignal, ends: float) -> Shown:
+def _shown(of: TokenSignal, ends: float, cut: bool) -> Shown:
     control = of.control_signal
     tips = list(_tips(of))
     return Shown(
@@ -104,6 +127,7 @@ def _shown(of: TokenSignal, ends: float) -> Shown:
         None if of.control is None else _drawn(of.control),
         _cells(of.tokens, of.signal, tips, ends),
         [] if control is None else _cells(of.tokens, control, tips, ends),
+        cut,
     )
 
 

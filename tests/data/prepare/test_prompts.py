@@ -53,6 +53,18 @@ def test_of_texts_that_differ_in_case_and_space_only_the_first_is_kept_and_train
     assert report.written == {"train": 2, "validation": 1}
 
 
+def test_what_takes_no_room_on_a_page_makes_no_words_and_no_other_prompt(tmp_path):
+    rows = [asked("\u200b\ufeff \u2060"), asked("One\u200b cat"), asked("one cat\u00ad"), asked("two cats")]
+    report = prepared(tmp_path, HelpSteer(), rows, [asked("\ufeffTwo cats"), asked("three")])
+    assert prompts(tmp_path / "out") == ["One\u200b cat", "two cats"], "what is kept is as it was"
+    assert prompts(tmp_path / "out", "validation") == ["three"]
+    assert report.left_out == {"without a prompt": 1}
+    assert report.duplicates == {"train": 1, "across": 1}
+    posts = prepared(tmp_path, Tldr(), [post("\u200b", "News."), post("\u200b", "\u200d")], [], force=True)
+    assert prompts(tmp_path / "out") == ["News." + SUFFIX]
+    assert posts.left_out == {"without a post or an article": 1}
+
+
 def test_duplicates_are_kept_where_that_is_asked(tmp_path):
     report = prepared(tmp_path, Tldr(), [post("a cat"), post("A cat")], [post("a cat")], dedupe=False)
     assert len(prompts(tmp_path / "out")) == 2

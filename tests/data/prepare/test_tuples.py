@@ -78,6 +78,33 @@ def test_as_documented_later_messages_are_dropped(tmp_path):
     assert report.tally.left_out == {"whose context does not end on the user": 1}
 
 
+@pytest.mark.parametrize(
+    "nulls",
+    [{"from": None, "value": None}, {"value": None}, {"from": None}],
+)
+def test_messages_are_read_by_the_fields_that_are_not_null(tmp_path, nulls):
+    rows = [{"conversation": [{**nulls, **message} for message in chatted("q1", "a1", "q2")]}]
+    prepared(tmp_path, WildFeedback(), rows)
+    assert [words(row) for row in tuples(tmp_path)] == [(["q1"], "a1", "q2")]
+    other = {"role": None, "content": None}
+    rows = [{"conversation": [{**other, **message} for message in logged("q3", "a3", "q4")]}]
+    prepared(tmp_path, WildFeedback(), rows, force=True)
+    assert [words(row) for row in tuples(tmp_path)] == [(["q3"], "a3", "q4")]
+
+
+def test_a_message_of_no_width_has_no_words(tmp_path):
+    report = prepared(tmp_path, WildFeedback(), [{"conversation": logged("q1", "a1", "\u200b", "a2", "q3")}])
+    assert [words(row) for row in tuples(tmp_path)] == [(["q1"], "a1\n\na2", "q3")]
+    assert report.tally.notes["without words"] == 1
+
+
+@pytest.mark.parametrize("flag", ["max_chats", "enough_chats", "enough_tuples"])
+@pytest.mark.parametrize("given", [0, -5])
+def test_a_number_of_conversations_or_tuples_below_one_is_refused(flag, given):
+    with pytest.raises(ValueError, match=f"--{flag.replace('_', '-')} is {given}; give 1 or more"):
+        WildChat(**{flag: given})
+
+
 @pytest.mark.parametrize("recipe", [WildFeedback(), WildChat()])
 def test_three_messages_are_enough_and_two_are_not(tmp_path, recipe):
     rows = [wild("a", chatted("q", "a", "o")), wild("b", chatted("q2", "a"))]

@@ -69,6 +69,14 @@ def test_nulls_of_a_parquet_file_do_not_matter(tmp_path: Path) -> None:
     assert {task.opening[0].said for task in found} == {"What is yeast?", "Which flour?"}
 
 
+def test_messages_are_read_by_the_fields_that_are_not_null(tmp_path: Path) -> None:
+    nulls = {"from": None, "value": None}
+    rows = [{"x": [{**nulls, "role": "user", "content": "Which flour?"}]}]
+    rows += [{"x": [{"from": "human", "value": None, "content": "Which flour?"}]}]
+    found = tasks(written(tmp_path / "p.jsonl", rows))
+    assert [task.opening[0].said for task in found] == ["Which flour?"] * 2
+
+
 def test_the_seed_orders_the_rows_and_every_row_comes_once(tmp_path: Path) -> None:
     path = written(tmp_path / "p.jsonl", [{"prompt": f"What is {n}?"} for n in range(50)])
     one, again, other = tasks(path, seed=1), tasks(path, seed=1), tasks(path, seed=2)
@@ -114,6 +122,7 @@ def test_a_sequence_of_styles_goes_by_the_number_of_the_task(tmp_path: Path) -> 
         ('{"prompt": "Hello?"}\n{"prompt": ""}\n', "row 2: field 'prompt': expected a text that is not empty"),
         ('{"prompt": "Hello?"}\n\n{"question": "Why?"}\n', "row 3: field 'prompt': expected a text, or chat messages"),
         ('{"prompt": 7}\n', "row 1: field 'prompt': expected a text or a list of chat messages, found 7"),
+        ('{"prompt": "\\u200b\\ufeff"}\n', "row 1: field 'prompt': expected a text that is not empty"),
         ("[1, 2]\n", "row 1: expected a JSON object, found a list"),
         ("{'prompt': 'Hello?'}\n", "row 1: not JSON"),
         ('{"prompt": "\\xff"}\n', "row 1: not JSON"),

@@ -50,6 +50,10 @@ class Format(Protocol):
         ...
 
 
+class UnknownFormat(ValueError):
+    """A row that has the shape of no format."""
+
+
 def name_of(name: str) -> str:
     """The format's own name. LookupError lists the formats there are."""
     known = ALIASES.get(name, name)
@@ -63,11 +67,22 @@ def load(name: str) -> Format:
 
 
 def detect(row: Mapping[str, Any]) -> str:
-    """The name of the format whose shape the row has. ValueError says what was seen."""
+    """The name of the format whose shape the row has. UnknownFormat says what was seen."""
     for name in NAMES:
         if load(name).matches(row):
             return name
-    raise ValueError(f"no known format has the fields {', '.join(map(str, row)) or 'of an empty row'}; name the format")
+    fields = ", ".join(map(str, row)) or "of an empty row"
+    raise UnknownFormat(f"no known format has the fields {fields}; {_expected(row)}")
+
+
+def _expected(row: Mapping[str, Any]) -> str:
+    """What is to be given in place of a row of no known shape."""
+    if row.get("prompt") and not {"reply", "response", "completion", "y"} & row.keys():
+        return (
+            "these are prompts, to which nobody has replied: give conversations or tuples (x, y, o), or have the "
+            "prompts played, --env style:prompts=FILE"
+        )
+    return 'give conversations, such as {"messages": [...]}, or tuples {"x": [...], "y": "...", "o": "..."}'
 
 
 def read_row(row: Mapping[str, Any], name: str | None = None) -> list[Trajectory]:
@@ -104,4 +119,16 @@ def flat(row: Mapping[str, Any], nested: Sequence[str]) -> dict[str, Any]:
     }
 
 
-__all__ = ["FIELD", "NAMES", "Format", "carry", "detect", "flat", "load", "name_of", "read_row", "write_rows"]
+__all__ = [
+    "FIELD",
+    "NAMES",
+    "Format",
+    "UnknownFormat",
+    "carry",
+    "detect",
+    "flat",
+    "load",
+    "name_of",
+    "read_row",
+    "write_rows",
+]

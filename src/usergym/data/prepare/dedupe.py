@@ -1,23 +1,24 @@
 """When two texts are the same one, and which copies are left out: within a split the later, across splits the held-out.
 
-A text's key is the SHA-1 of its lower-cased words with single spaces between them; a copy differs in nothing a reader
-would call a difference.
+A text's key is the SHA-1 of its lower-cased words with single spaces between them, without characters that take no
+room; a copy differs in nothing a reader would call a difference.
 """
 
 import hashlib
 from collections.abc import Iterable
 
 from usergym.types import valid_text
+from usergym.users.unseen import seen
 
 KEY = hashlib.sha1(usedforsecurity=False).digest_size
 """Bytes of a key."""
 
 
 def key(*texts: str) -> bytes:
-    """KEY bytes: the same for texts that differ in case and white space only."""
+    """KEY bytes: the same for texts that differ in case, white space and characters of no width only."""
     digest = hashlib.sha1(usedforsecurity=False)
     for number, text in enumerate(texts):
-        digest.update(b"\0" * (number > 0) + valid_text(" ".join(text.split()).lower()).encode())
+        digest.update(b"\0" * (number > 0) + valid_text(" ".join(seen(text).split()).lower()).encode())
     return digest.digest()
 
 

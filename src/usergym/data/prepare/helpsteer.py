@@ -12,6 +12,7 @@ from usergym.data.prepare.prompts import prompt_item
 from usergym.data.prepare.recipe import Item, Tally
 from usergym.data.prepare.sources import Read
 from usergym.environments.base import RowError
+from usergym.users.unseen import has_words
 
 SOURCE, OUT = "nvidia/HelpSteer2", "data/helpsteer2_prompts"
 TURN = "<extra_id_"
@@ -33,7 +34,7 @@ class HelpSteer:
 
     def items(self, read: Read[dict[str, Any]], tally: Tally) -> Sequence[Item] | str:
         prompt, response = (_text(read.row, field) for field in ("prompt", "response"))
-        if not prompt.strip():
+        if not has_words(prompt):
             return "without a prompt"
         if TURN in prompt:
             return "of several turns"

@@ -20,6 +20,7 @@ from usergym.data.prepare.tuples import BETWEEN
 from usergym.models.chat_format import to_chat
 from usergym.rows import Place, Skipped, kind_of
 from usergym.types import Message, Speaker, Trajectory
+from usergym.users.unseen import has_words
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Log:
             reason = "without a message of the other side before the reply"
         else:
             for name, turn in (("reply", reply), ("reaction", reaction)):
-                size = len(turn.message.content.strip())
+                size = len(turn.message.content.strip()) if has_words(turn.message.content) else 0
                 if size < self.min_chars:
                     reason = (
                         f"with an empty {name}" if not size else f"with a {name} under {self.min_chars:,} characters"

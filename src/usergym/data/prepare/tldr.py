@@ -12,6 +12,7 @@ from usergym.data.prepare.prompts import prompt_item
 from usergym.data.prepare.recipe import Item, Tally
 from usergym.data.prepare.sources import Read
 from usergym.environments.base import RowError
+from usergym.users.unseen import has_words
 
 SOURCE, CONFIG, OUT = "openai/summarize_from_feedback", "comparisons", "data/tldr_prompts_unique"
 SUFFIX = "\nTL;DR:\n"
@@ -47,4 +48,4 @@ def _text(info: Mapping[str, Any], field: str) -> str:
     value = info.get(field)
     if value is not None and not isinstance(value, str):
         raise RowError(f"info.{field}", "a text", value)
-    return (value or "").strip()
+    return value.strip() if value and has_words(value) else ""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from usergym.data.prepare.dedupe import key
 from usergym.data.prepare.recipe import Item, Tally
 from usergym.environments.base import RowError
+from usergym.users.unseen import has_words
 
 Alternation = Literal["join", "drop"]
 PairKind = Literal["assistant_to_user", "user_to_assistant"]
@@ -212,15 +213,15 @@ def said_in(row: Mapping[str, Any], field: str, notes: Counter[str], *, strip: b
             continue
         if not isinstance(message, Mapping):
             raise RowError(f"{field}[{place}]", "a message with from and value, or role and content", message)
-        given = message.get("from", message.get("role"))
+        given = next((message[name] for name in ("from", "role") if message.get(name) is not None), None)
         role = _ROLES.get(given.strip().lower() if isinstance(given, str) else None)
-        words = "value" if "value" in message else "content"
+        words = next((name for name in ("value", "content") if message.get(name) is not None), "content")
         text = message.get(words)
         if text is not None and not isinstance(text, str):
             raise RowError(f"{field}[{place}].{words}", "a text", text)
         if role is None:
             notes["of another role"] += 1
-        elif not text or not text.strip():
+        elif not text or not has_words(text):
             notes["without words"] += 1
         else:
             said.append(Said(role, text.strip() if strip else text, len(said) if strip else place))

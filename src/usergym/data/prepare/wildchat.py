@@ -24,6 +24,12 @@ class WildChat(TupleRules):
     """Or after so many, once there are `enough_tuples`."""
     enough_tuples: int = 50_000
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("max_chats", "enough_chats", "enough_tuples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}; give 1 or more")
+
     def rules(self) -> list[str]:
         language = f"the language is {self.language}"
         stop = (

@@ -10,6 +10,7 @@ from usergym.environments.base import RowError
 from usergym.models.chat_format import from_chat
 from usergym.rows import BadRow, read_rows
 from usergym.types import Message, Record, Turn, stable_hash
+from usergym.users.unseen import has_words
 
 FIELDS = ("prompt", "messages", "x")
 SPLITS = ("train", "validation", "test")
@@ -70,7 +71,7 @@ def prompt_of(row: Any, number: int) -> Prompt:
 
 def _messages(value: Any, field: str) -> list[Message]:
     if isinstance(value, str):
-        if not value.strip():
+        if not has_words(value):
             raise RowError(field, "a text that is not empty", value)
         return [Message("user", value)]
     if not isinstance(value, list):
@@ -87,10 +88,11 @@ def _wire(message: Any, field: str) -> dict[str, Any]:
     """A message in chat form; a parquet file's nulls are left out."""
     if not isinstance(message, Mapping):
         raise RowError(field, "a message with role and content", message)
-    if "from" not in message:
-        return {key: value for key, value in message.items() if value is not None}
-    role = str(message["from"])
-    return {"role": _ROLES.get(role, role), "content": message.get("value")}
+    given = {key: value for key, value in message.items() if value is not None}
+    if "from" not in given:
+        return given
+    role = str(given["from"])
+    return {"role": _ROLES.get(role, role), "content": given.get("value", given.get("content"))}
 
 
 def _turn(message: Message, field: str) -> Turn | None:
@@ -99,7 +101,7 @@ def _turn(message: Message, field: str) -> Turn | None:
         return None
     if message.role == "tool" or message.tool_calls:
         raise RowError(field, "words; this environment has no tools", message.role)
-    if not message.content.strip():
+    if not has_words(message.content):
         raise RowError(f"{field}.content", "a text that is not empty", message.content)
     if message.role == "user":
         return Turn("user", msgspec.structs.replace(message, role="assistant"))

@@ -8,6 +8,11 @@ GAP = "\ufffc"
 _FENCE = re.compile(r"[ \t>]{0,12}(`{3,}|~{3,})[ \t]*([\w+#.-]{0,40})")
 _INLINE = re.compile(r"(?<!`)`{1,2}([^`\n]{1,200})`{1,2}(?!`)")
 _SYMBOLS = re.compile(r"[=(){}\[\];<>/\\_$#|&^%~@]")
+_PLAIN_WORD = re.compile(r"[(\"']?[^\W\d_]+(?:['-][^\W\d_]+)*[.,;:!?)\"']{0,3}")
+_ENDED = re.compile(r"[^\W\d_]{2}[)\"']?[.!?](?:\s|\Z)")
+_EVERYDAY = frozenset(
+    ("the", "a", "an", "you", "your", "is", "are", "of", "that", "this", "it", "i", "with", "could", "so")
+)
 _WORDS_ONLY = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*[!?.,]+")
 PROSE_FENCES = ("text", "txt", "plain", "plaintext", "markdown", "md")
 """Fences of these are read as text, like those with no symbols of a programming language in them."""
@@ -46,8 +51,23 @@ def _fence(line: str) -> re.Match[str] | None:
 
 
 def is_code(text: str) -> bool:
-    """Whether at least one of 33 characters that are not blank is a symbol of programming languages."""
-    return len(_SYMBOLS.findall(text)) * 33 >= len(text) - text.count(" ") - text.count("\n") > 0
+    """Whether at least one of 33 characters that are not blank is a symbol of programming languages, and most of it is
+    no prose."""
+    dense = len(_SYMBOLS.findall(text)) * 33 >= len(text) - text.count(" ") - text.count("\n") > 0
+    return dense and not is_prose(text)
+
+
+def is_prose(text: str) -> bool:
+    """Whether more than half of the words stand in lines of plain words that end a sentence or use everyday words."""
+    all_words = told = 0
+    for line in text.split("\n"):
+        pieces = line.split()
+        plain = [piece for piece in pieces if _PLAIN_WORD.fullmatch(piece)]
+        all_words += sum(any(map(str.isalnum, piece)) for piece in pieces)
+        everyday = sum(word.lower() in _EVERYDAY for word in plain)
+        if len(plain) >= 5 and len(plain) * 10 >= len(pieces) * 6 and (everyday > 2 or _ENDED.search(line)):
+            told += len(plain)
+    return told * 2 > all_words
 
 
 def spans(text: str) -> int:

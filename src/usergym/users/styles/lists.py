@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from usergym.users.styles.reply import WORD, Found, Reply, between, counted, kept_or_not
+from usergym.users.styles.reply import HEADING, WORD, Found, Reply, between, counted, kept_or_not
 from usergym.users.styles.surface import EMOJI_START
 
 LONGEST = 5
@@ -12,18 +12,36 @@ LONGEST = 5
 _BULLETS = "•‣⁃◦∙●○■□▪▫◆◇▶►▸➤➢➔→✓✔✗✘☐☑☒★☆·"
 _MARK = re.compile(
     rf"^[ \t>]*(?:\\?[-*+–—][ \t]|--[ \t]|[{_BULLETS}]"
-    r"|(?:\*\*|__|[*_])?(?:\(?\d{1,3}\\?[.)]|\[(?:\d{1,3}|[ xX])\])(?=[\s*_(]|$)"
+    r"|(?:\*\*|__|[*_])?(?:\(?\d{1,3}\\?[.)]|[\[{<]\d{1,3}[\]}>]|\[[ xX]\])(?=[\s*_(]|$)"
     r"|\(?(?:[a-zA-Z]|[ivx]{1,5})\)(?=\s))",
     re.MULTILINE,
 )
 _LOOSE = re.compile(
     r"^[ \t>]*(?:\*\*|__|[*_#]{1,6}[ \t]*)?"
-    r"(?:(?i:step|option|tip)[ \t]\d{1,3}\b|(?:[a-zA-Z]|[IVX]{2,5})\.[ \t]|#?\d{1,3}(?:[:/]|[ \t]?[-–—])[ \t])",
+    r"(?:(?i:step|option|tip)[ \t]\d{1,3}\b|#?\d{1,3}(?:[:/]|[ \t]?[-–—])[ \t]|No\.?[ \t]?\d{1,3}\b)"
+    r"|^[ \t>]*(?:#{1,6}[ \t]+(?:[-*+•]|\d{1,3}[.)])|\\?#\d{1,3})[ \t]",
     re.MULTILINE,
 )
+_LABEL = re.compile(r"^[ \t>]*(?:\*\*|__|[*_])?([a-zA-Z]|[ivx]{2,5}|[IVX]{2,5})(?:\.|[ \t]?[-–—:])[ \t]", re.MULTILINE)
+_FIRST_LABELS = {"a": "b", "i": "ii"}
+_GLUED = re.compile(
+    r"^[ \t>]*(?:[-+](?=[^\W\d_])|\*(?=[^\W\d_])(?![^*\n]{0,300}\*)|\(?\d{1,3}[.)](?=[^\W\d_])"
+    r"|[^\w\s\"'()\[\]{}<>.,…;:!?`$€£&@%*_#|\\+–—-][ \t]*(?=[^\W_]))",
+    re.MULTILINE,
+)
+"""What begins an item where the line before or behind begins alike: marks that touch their word, and any other sign."""
+_LONE_NUMBER = re.compile(r"[*_]{0,2}[(\[{<]?\d{1,3}\\?[.)\]}>]")
+_SPEECH = re.compile(r"\b(?:said|says|asked|asks|replied|answered|cried|whispered|shouted)\b")
+_DASHES = ("–", "—")
 _INLINE_BULLET = re.compile(r"(?<=[^\s>])[ \t]+[•‣◦●▪∙][ \t]*(?=[\w*])")
+_AFTER_COLON = re.compile(r":[ \t]+([-–*+])[ \t][^\n]{1,300}?[ \t]\1[ \t]")
+_CHAIN = re.compile(r"[^\W_](?:[ \t]-[ \t][^\W\d_][^\n.!?:;,-]{0,60}){3,}")
+_REFERENCE = re.compile(
+    r"\b(?:pp?|figs?|eqs?|nos?|refs?|secs?|ch|vol|table|figure|equation|note|part)\b\.?[ \t]*\Z", re.IGNORECASE
+)
 _NUMBER = re.compile(r"(?<![^\s,;:])(?:\((\d{1,2})\)|(\d{1,2})[.)](?=\s))")
-_ITEM_TAG = re.compile(r"<li[\s/>]", re.IGNORECASE)
+_LETTER = re.compile(r"(?<![^\s,;:])\(?([a-h])\)(?=\s)")
+_ITEM_TAG = re.compile(r"<(?:li|dt)[\s/>]", re.IGNORECASE)
 _LIST_TAG = re.compile(r"<(/?)(?:ul|ol)[\s/>]", re.IGNORECASE)
 
 
@@ -31,16 +49,52 @@ class Item(NamedTuple):
     line: int
     indent: int
     text: str
+    mark: str
 
 
 def _items(reply: Reply) -> list[Item]:
     """Lines that begin as an item of a list does. Marks that may also be something else count from two on."""
-    items: dict[int, Item] = {}
-    for pattern, least in ((_MARK, 1), (_LOOSE, 2), (EMOJI_START, 2)):
+    items = {item.line: item for item in _sure(list(_marked(reply.body, _MARK)))}
+    for pattern in (_LOOSE, EMOJI_START, _LABEL, _GLUED):
         found = [item for item in _marked(reply.body, pattern) if item.line not in items]
-        if len(found) >= least:
+        if pattern is _LABEL:
+            found = _in_order(found)
+        elif pattern is _GLUED:
+            found = _alike(found, reply.body)
+        if len(found) >= 2:
             items.update((item.line, item) for item in found)
     return [items[line] for line in sorted(items)]
+
+
+def _sure(items: list[Item]) -> list[Item]:
+    """Without what only looks like an item: a number other than 1 that stands alone (`10. March`), a line that begins
+    with a negative number, speech behind dashes."""
+    if len(items) == 1:
+        mark, text = items[0].mark, items[0].text
+        if _LONE_NUMBER.fullmatch(mark) and mark.strip("*_()[]{}<>\\. ") not in ("0", "1"):
+            return []
+        if mark == "-" and text[:1].isdigit():
+            return []
+    spoken = any(item.mark in _DASHES and _SPEECH.search(item.text[:300]) for item in items)
+    return [item for item in items if item.mark not in _DASHES] if spoken else items
+
+
+def _in_order(items: list[Item]) -> list[Item]:
+    """Those whose labels count up from A or I: `A. oil`, `B. pump`, not `J. Smith`, `K. Jones`."""
+    labels = [item.mark.strip("*_.:–— -").lower() for item in items]
+    begun = any(_FIRST_LABELS.get(label) == after for label, after in zip(labels, labels[1:], strict=False))
+    return items if begun else []
+
+
+def _alike(items: list[Item], body: str) -> list[Item]:
+    """Those beside another one with the same sign, or another number; only blank lines may stand between."""
+    lines = body.split("\n")
+    kept: dict[int, Item] = {}
+    for one, other in zip(items, items[1:], strict=False):
+        same = one.mark == other.mark or (one.mark[-1:] in ".)" and other.mark[-1:] in ".)")
+        if same and not any(line.strip() for line in lines[one.line + 1 : other.line]):
+            kept |= {one.line: one, other.line: other}
+    return list(kept.values())
 
 
 def _marked(body: str, pattern: re.Pattern[str]) -> Iterator[Item]:
@@ -52,12 +106,12 @@ def _marked(body: str, pattern: re.Pattern[str]) -> Iterator[Item]:
         text = body[mark.end() : end if end >= 0 else None]
         if text.strip("-*_ ") or not is_ruler(mark[0] + text):
             blank = mark[0].expandtabs(4)
-            yield Item(line, len(blank) - len(blank.lstrip()), text.strip(" \t*_"))
+            yield Item(line, len(blank) - len(blank.lstrip()), text.strip(" \t*_"), mark[0].strip(" \t>"))
 
 
 def item_line(line: str) -> bool:
     """Whether a line begins as a heading, a row of a table or an item of a list does."""
-    return line.lstrip().startswith(("#", "|")) or _MARK.match(line) is not None
+    return bool(HEADING.match(line)) or line.lstrip().startswith("|") or _MARK.match(line) is not None
 
 
 def is_ruler(line: str) -> bool:
@@ -67,13 +121,20 @@ def is_ruler(line: str) -> bool:
 
 
 def _inline(reply: Reply) -> int:
-    """Items of lists that run on inside a line: bullets between words, or numbers that count up from 1."""
+    """Items of lists that run on inside a line: bullets between words, dashes behind a colon or three in a row, or
+    numbers and letters that count up."""
     items = len(_INLINE_BULLET.findall(reply.body))
+    items += 2 * len(_AFTER_COLON.findall(reply.body)) + 3 * len(_CHAIN.findall(reply.body))
     for line in reply.lines:
         expected = 1
         for number in _NUMBER.finditer(line):
-            expected += int(number[1] or number[2]) == expected
+            if not _REFERENCE.search(line[max(0, number.start() - 12) : number.start()]):
+                expected += int(number[1] or number[2]) == expected
         items += expected - 1 if expected > 2 else 0
+        letters = 0
+        for letter in _LETTER.finditer(line):
+            letters += ord(letter[1]) - ord("a") == letters
+        items += letters if letters > 1 else 0
     return items
 
 

@@ -11,8 +11,9 @@ def _heard(found: list[str], noun: str) -> Found:
 
 
 def no_praise(reply: Reply) -> Found:
-    found = occurrences(reply.sentences, "praise")
-    found += [praise for sentence in reply.sentences if (praise := _praise(sentence))]
+    found = occurrences(reply.flowing, "praise")
+    told = dict.fromkeys([*reply.sentences, *reply.flowing])
+    found += [praise for sentence in told if (praise := _praise(sentence) or _praise_of_yours(sentence))]
     if reply.sentences and set(reply.sentences[0].words) <= words_of("praise", "adjectives"):
         found.append(" ".join(reply.sentences[0].words))
     return _heard(found, "compliment")
@@ -31,20 +32,30 @@ def _praise(sentence: Sentence) -> str | None:
                     words[end] in nouns
                     and words[:place] not in (("a",), ("an",))
                     and (not after or after[0] in follows)
+                    and (words[end], *after) != ("start", "to")
                 ):
                     return " ".join(words[place : end + 1])
-        elif word not in leads:
+        elif word not in leads and not word.endswith("ly"):
             return None
     return None
 
 
+def _praise_of_yours(sentence: Sentence) -> str | None:
+    """`Your question is really great`."""
+    words = sentence.words
+    if len(words) < 4 or words[0] != "your" or words[1] not in words_of("praise", "nouns") or words[2] != "is":
+        return None
+    praised = next((word for word in words[3:6] if word in words_of("praise", "adjectives")), None)
+    return f"your {words[1]} is {praised}" if praised else None
+
+
 def no_filler(reply: Reply) -> Found:
     first = [opened for sentence in reply.sentences[:1] if (opened := opener(sentence, "filler"))]
-    return _heard(first + occurrences(reply.sentences, "filler"), "filler")
+    return _heard(first + occurrences(reply.flowing, "filler"), "filler")
 
 
 def no_stock_phrases(reply: Reply) -> Found:
-    return _heard(occurrences(reply.sentences, "stock"), "stock phrase")
+    return _heard(occurrences(reply.flowing, "stock"), "stock phrase")
 
 
 def _asked_at_the_end(reply: Reply) -> bool:
@@ -52,7 +63,7 @@ def _asked_at_the_end(reply: Reply) -> bool:
 
 
 def no_followup(reply: Reply) -> Found:
-    offers = occurrences(reply.sentences, "followup")
+    offers = occurrences(reply.flowing, "followup")
     if offers:
         return _heard(offers, "offer")
     asked = _asked_at_the_end(reply)
@@ -70,19 +81,33 @@ def asks_question(reply: Reply) -> Found:
 
 
 def question_first(reply: Reply) -> Found:
-    first = any(sentence.asks for sentence in reply.sentences[:2])
+    first = any(sentence.asks for sentence in _beginning(reply, 2))
     return kept_or_not(not first, "a question at the beginning" if first else "no question at the beginning")
 
 
+def _beginning(reply: Reply, count: int) -> list[Sentence]:
+    """The first sentences, and the headings that stand among them."""
+    seen: list[Sentence] = []
+    for sentence in reply.sentences:
+        seen.append(sentence)
+        count -= not sentence.heading
+        if count == 0:
+            break
+    return seen
+
+
 def answer_first(reply: Reply) -> Found:
-    if not reply.sentences:
+    """Headings before the first sentence may ask or announce, but not greet."""
+    beginning = _beginning(reply, 1)
+    if not beginning:
         return Found(0.0, "no sentence")
-    first = reply.sentences[0]
-    opened = opener(first, "preamble") or opener(first, "filler") or _praise(first)
-    if opened is None and set(first.words) <= words_of("praise", "adjectives"):
-        opened = " ".join(first.words)
-    if opened:
-        return Found(0.0, f'begins with "{opened}"')
+    for each in beginning:
+        opened = opener(each, "preamble") or opener(each, "filler") or _praise(each)
+        if opened is None and set(each.words) <= words_of("praise", "adjectives"):
+            opened = " ".join(each.words)
+        if opened:
+            return Found(0.0, f'begins with "{opened}"')
+    first = beginning[-1]
     if first.asks:
         return Found(0.0, "begins with a question")
     if re.search(r":[\W_]*\Z", first.text[-40:]):
@@ -91,8 +116,8 @@ def answer_first(reply: Reply) -> Found:
 
 
 def no_hedging(reply: Reply) -> Found:
-    return _heard(occurrences(reply.sentences, "hedging"), "hedge")
+    return _heard(occurrences(reply.flowing, "hedging"), "hedge")
 
 
 def single_answer(reply: Reply) -> Found:
-    return _heard(occurrences(reply.sentences, "options"), "other option")
+    return _heard(occurrences(reply.flowing, "options"), "other option")

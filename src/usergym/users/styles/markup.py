@@ -5,7 +5,7 @@ from collections import Counter
 
 from usergym.users.styles.code import spans
 from usergym.users.styles.lists import has_lists, is_ruler
-from usergym.users.styles.reply import WORD, Found, Reply, between, kept_or_not
+from usergym.users.styles.reply import HEADING, WORD, Found, Reply, between, kept_or_not
 
 _IN_LINE = {
     "bold text": re.compile(r"\*\*[^*\n]{1,300}\*\*|(?<!\w)__[^_\n]{1,300}__(?!\w)|<(?:b|strong)\b", re.IGNORECASE),
@@ -21,7 +21,6 @@ _IN_LINE = {
     "heading": re.compile(r"<h[1-6]\b", re.IGNORECASE),
     "styled letters": re.compile("[\U0001d400-\U0001d7ff]+"),
 }
-_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+[^\s#]")
 _QUOTE = re.compile(r" {0,3}>[ \t]*\S")
 _FENCE_LINE = re.compile(r"[ \t>]*(?:`{3,}|~{3,})")
 
@@ -46,7 +45,7 @@ def _kind(line: str, before: str) -> str:
     """What a line is by its form, "" if plain text."""
     if _FENCE_LINE.match(line):
         return "fence"
-    if _HEADING.match(line):
+    if HEADING.match(line):
         return "heading"
     if _QUOTE.match(line):
         return "quotation"

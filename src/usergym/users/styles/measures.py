@@ -3,6 +3,9 @@
 from usergym.users.styles.lists import item_line
 from usergym.users.styles.reply import WORD, Found, Reply, between, counted
 
+HEADLINE = 12
+"""Words that a heading may have before it is a sentence."""
+
 
 def very_short(reply: Reply) -> Found:
     return Found(between(reply.length, 75, 25), counted(reply.length, "word"))
@@ -37,8 +40,9 @@ def rich_words(reply: Reply) -> Found:
 
 
 def _words_a_sentence(reply: Reply) -> float:
-    """Mean words of a sentence; a sentence counts 40 of them at most."""
-    lengths = [min(len(sentence.words), 40) for sentence in reply.sentences]
+    """Mean words of a sentence; a sentence counts 40 of them at most, and a heading is one only if it is long."""
+    told = [each for each in reply.sentences if not each.heading or len(each.words) > HEADLINE]
+    lengths = [min(len(sentence.words), 40) for sentence in told or reply.sentences]
     return sum(lengths) / len(lengths) if lengths else 0.0
 
 

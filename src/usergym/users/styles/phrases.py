@@ -4,8 +4,11 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 
 from usergym.users.styles.reply import WORD, Sentence
+
+_TO_START = ("to", "start")
 
 
 @cache
@@ -41,19 +44,21 @@ def occurrences(sentences: Iterable[Sentence], table: str, key: str = "phrases")
 
 
 def opener(sentence: Sentence, table: str) -> str | None:
-    """The phrase among the openers of `table` that the sentence begins with. One word alone opens a sentence only
-    where a sign or nothing follows it: `Sure, ...`, not `Sure footing ...`."""
+    """The phrase among the openers of `table` that the sentence begins with. One word alone, and `To start`, open a
+    sentence only where a sign or nothing follows: `Sure, ...`, not `Sure footing ...`."""
     fits = [
         " ".join(phrase)
         for phrase in _by_first_word(table, "openers").get(sentence.words[0], ())
-        if sentence.words[: len(phrase)] == phrase and (len(phrase) > 1 or _stands_apart(sentence))
+        if sentence.words[: len(phrase)] == phrase
+        and ((len(phrase) > 1 and phrase != _TO_START) or _stands_apart(sentence, len(phrase)))
     ]
     return max(fits, key=len, default=None)
 
 
-def _stands_apart(sentence: Sentence) -> bool:
-    first = WORD.search(sentence.text)
-    return first is not None and not sentence.text[first.end() :].lstrip()[:1].isalnum()
+def _stands_apart(sentence: Sentence, count: int) -> bool:
+    """Whether a sign or nothing follows the first words."""
+    *_, last = islice(WORD.finditer(sentence.text), count)
+    return not sentence.text[last.end() :].lstrip()[:1].isalnum()
 
 
 def quoted(found: Sequence[str], most: int = 3) -> str:

@@ -40,8 +40,8 @@ def _spelt_out(reply: Reply) -> Iterator[str]:
 
 
 def informal(reply: Reply) -> Found:
-    casual = set(_contractions(reply)) | set(occurrences(reply.sentences, "casual"))
-    formal = [*_spelt_out(reply), *occurrences(reply.sentences, "formal")]
+    casual = set(_contractions(reply)) | set(occurrences(reply.flowing, "casual"))
+    formal = [*_spelt_out(reply), *occurrences(reply.flowing, "formal")]
     wanted = 1 + reply.length // 50
     enough = min(1.0, len(casual) / wanted)
     score = enough * len(casual) / max(1, len(casual) + len(formal))
@@ -50,7 +50,7 @@ def informal(reply: Reply) -> Found:
 
 
 def formal(reply: Reply) -> Found:
-    casual = [*_contractions(reply), *occurrences(reply.sentences, "casual")]
+    casual = [*_contractions(reply), *occurrences(reply.flowing, "casual")]
     if not casual:
         return Found(1.0, "no casual form")
     rate = len(casual) / max(1, reply.length)

@@ -7,13 +7,14 @@ one: normalising a whole text takes quadratic time where somebody piles up combi
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from usergym.types import valid_text
 from usergym.users.styles.code import GAP, without_code
+from usergym.users.styles.tags import BREAK, STRAY, TAG, TAG_LIKE, without_comments
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Sentence(NamedTuple):
     text: str
     words: tuple[str, ...]
     """In lower case."""
+    heading: bool = False
+    runs_on: bool = False
+    """Nothing but the end of a line parts it from the sentence before."""
 
     @property
     def asks(self) -> bool:
@@ -41,11 +45,14 @@ class Sentence(NamedTuple):
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 """A word is a run of letters and digits, with apostrophes inside."""
 
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,31});")
-_BREAK = re.compile(r"<(?:/?(?:p|div|tr|table|h[1-6])|br)\b[^<>]{0,200}>", re.IGNORECASE)
-_TAG = re.compile(r"<[!/a-zA-Z][^<>]{0,300}>")
+HEADING = re.compile(r" {0,3}#{1,6}[ \t]+[^\s#]")
+"""A real one, which a sign and a blank begin."""
+
+_ENTITY = re.compile(r"&(?:#\d{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[a-zA-Z]\w{1,31};)")
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>()]+")
-_END = re.compile(r"(?<=[.!?。！？])[\"')\]*_]*\s+|\n+")
+_END = re.compile(r"(?<=[.!?。！？])[\"')\]*_]*\s+")
+_OPEN = re.compile(r"[^\s.!?:;。！？…][\s*_\"')\]]{0,20}\Z")
+"""How a line ends from which a sentence may run on."""
 _MARKER = re.compile(r"[ \t>]*(?:#{1,6}[ \t]+|[-+*•–—][ \t]+|\(?\d{1,3}[.)][ \t]+)?")
 _ABBREVIATION = re.compile(r"\b(?:(?i:e\.g|i\.e|vs|mr|mrs|ms|dr|approx|cf)|[A-HJ-Z])\.\Z")
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -56,8 +63,8 @@ _LATIN = re.compile("[A-Za-z]")
 _SAME = {
     **dict.fromkeys("’‘ʼ′‛", "'"),
     **dict.fromkeys("“”„‟″", '"'),
-    **dict.fromkeys("❗❕ǃꜝ¡", "!"),
-    **dict.fromkeys("❓❔¿", "?"),
+    **dict.fromkeys("❗❕❢❣ǃꜝ¡՜߹᥄", "!"),
+    **dict.fromkeys("❓❔¿؟⸮՞፧꘏\u037e", "?"),
     **dict.fromkeys("‐‑‒−", "-"),
     **dict.fromkeys("\u115f\u1160\u3164\uffa0\u2800", " "),
     "―": "—",
@@ -99,14 +106,18 @@ class Reply:
     """One reply, read once for all rules."""
 
     def __init__(self, raw: str) -> None:
-        raw = valid_text(raw)
-        self.raw = _ENTITY.sub(lambda entity: html.unescape(entity[0]), raw) if "&" in raw else raw
+        self._given = valid_text(raw)
+
+    @cached_property
+    def raw(self) -> str:
+        """As it was written, with HTML entities resolved."""
+        return _resolved(self._given)
 
     @cached_property
     def text(self) -> str:
         """The whole reply, its code and markup included."""
-        text = without_comments(self.raw.replace("\r\n", "\n")).translate(_PLAIN)
-        text = _BREAK.sub("\n", text) if "<" in text else text
+        text = _resolved(without_comments(self._given)).replace("\r\n", "\n").translate(_PLAIN)
+        text = BREAK.sub("\n", text) if "<" in text else text
         foreign = len(_FOREIGN.findall(text))
         if foreign and foreign * 9 <= len(_LATIN.findall(text)):
             text = text.translate(_LOOKALIKES)
@@ -120,12 +131,18 @@ class Reply:
     @cached_property
     def prose(self) -> str:
         """The body without tags and without the sign that makes a link an image."""
-        return _TAG.sub("", self.body).replace("![", "[")
+        return STRAY.sub("\n", TAG.sub("", self.body)).replace("![", "[")
+
+    @cached_property
+    def surely_seen(self) -> str:
+        """The text with its code, but without addresses and without all that a page may not show: what looks like a
+        tag, and a comment that never ends."""
+        return TAG_LIKE.sub(" ", _URL.sub(GAP, self.text.partition("<!--")[0]))
 
     @cached_property
     def words(self) -> list[str]:
         """All words, those in code included."""
-        return WORD.findall(_TAG.sub(" ", self.text))
+        return WORD.findall(TAG.sub(" ", self.text))
 
     @cached_property
     def length(self) -> int:
@@ -140,32 +157,49 @@ class Reply:
 
     @cached_property
     def sentences(self) -> list[Sentence]:
-        """Of the prose, headings left out; the end of a line ends a sentence."""
+        """Of the prose, headings among them; the end of a line ends a sentence."""
         return list(self._sentences())
 
     def _sentences(self) -> Iterator[Sentence]:
-        kept = "\n".join(line for line in self.prose.split("\n") if not line.lstrip().startswith("#"))
-        begun = ""
-        for piece in _END.split(kept):
-            if not begun and (marker := _MARKER.match(piece)):
-                piece = piece[marker.end() :]
-            text = (f"{begun} {piece}" if begun else piece).strip(" \t*_~")
-            begun = ""
-            if text.endswith(".") and len(text) < 200 and _ABBREVIATION.search(text[-8:]):
-                begun = text
-            elif words := tuple(WORD.findall(text.lower())):
-                yield Sentence(text, words)
+        begun, is_open = "", False
+        for line in self.prose.split("\n"):
+            marker = _MARKER.match(line)
+            start = marker.end() if marker else 0
+            heading = HEADING.match(line) is not None
+            runs_on = is_open and not heading and not line[:start].strip(" \t>")
+            for piece in _END.split(line[start:]):
+                text = (f"{begun} {piece}" if begun else piece).strip(" \t*_~")
+                begun = ""
+                if text.endswith(".") and len(text) < 200 and _ABBREVIATION.search(text[-8:]):
+                    begun = text
+                elif words := tuple(WORD.findall(text.lower())):
+                    yield Sentence(text, words, heading, runs_on)
+                    runs_on = False
+            is_open = not heading and _OPEN.search(line[-30:]) is not None
         if words := tuple(WORD.findall(begun.lower())):
             yield Sentence(begun, words)
 
+    @cached_property
+    def flowing(self) -> list[Sentence]:
+        """The sentences, those joined that run on from line to line."""
+        groups: list[list[Sentence]] = []
+        for sentence in self.sentences:
+            if sentence.runs_on and groups:
+                groups[-1].append(sentence)
+            else:
+                groups.append([sentence])
+        return [_joined(group) for group in groups]
 
-def without_comments(text: str) -> str:
-    """`text` without HTML comments, which nobody sees."""
-    kept, place = [], 0
-    while (start := text.find("<!--", place)) >= 0 and (end := text.find("-->", start)) >= 0:
-        kept.append(text[place:start])
-        place = end + 3
-    return "".join([*kept, text[place:]])
+
+def _joined(group: Sequence[Sentence]) -> Sentence:
+    if len(group) == 1:
+        return group[0]
+    words = tuple(word for sentence in group for word in sentence.words)
+    return Sentence(" ".join(sentence.text for sentence in group), words)
+
+
+def _resolved(text: str) -> str:
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
 
 
 def _weight(word: str) -> int:
