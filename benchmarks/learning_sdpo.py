@@ -53,7 +53,7 @@ WAYS = (
     Way("default"),
     Way("GRPO on the score", batch=GROUPED, verb="grpo"),
     Way("unrelated reactions", env=UNRELATED),
-    Way("flip", "no_lists>more_lists", f",every={STEPS * 64}", steps=2 * STEPS, measured=("no_lists", "more_lists")),
+    Way("flip", "no_lists>more_lists", f",every={45 * 64}", steps=90, measured=("no_lists", "more_lists")),
     Way("no anchor", flags=NONE),
     Way("no anchor, teacher EMA", flags=(*NONE, *EMA)),
     Way("teacher EMA", flags=EMA),

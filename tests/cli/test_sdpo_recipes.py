@@ -330,6 +330,9 @@ def test_a_missing_key_is_a_warning_before_the_run_and_refused_by_it(run: Run, m
         (TLDR, ("--dryrun",), {}, "'--dryrun' is no argument of this script; there are --dry-run and"),
         (TLDR, ("--", "--learning-rate", "1"), {}, "--learning-rate is what LR sets here; give LR=VALUE"),
         (TLDR, ("--", "--no-such-flag"), {}, "no-such-flag"),
+        (TLDR, (), {"BS": "1"}, "BS x GA x WORLD_SIZE is 1 x 1 x 1, and a step is of 2 conversations or more"),
+        (TLDR, (), {"ANCHOR": "-1"}, "ANCHOR='-1': expected a number, 0 or more"),
+        (TLDR, ("--", "--anchor", "1"), {}, "--anchor is what ANCHOR sets here; give ANCHOR=VALUE"),
         (TLDR, (), {"BS": "two"}, "BS='two': expected a whole number, 1 or more"),
         (TLDR, (), {"LR": "-1"}, "LR='-1': expected a number, more than 0"),
         (TLDR, (), {"SYSTEM_PROMPT": "poem"}, "SYSTEM_PROMPT='poem': expected tldr or general"),
@@ -338,7 +341,7 @@ def test_a_missing_key_is_a_warning_before_the_run_and_refused_by_it(run: Run, m
         (TLDR, (), {"TRAIN_JSONL": "/path/to/train.jsonl"}, "TRAIN_JSONL=/path/to/train.jsonl: there is no such file"),
         (TLDR, (), {"TRAIN_JSONL": "odd.jsonl"}, "TRAIN_JSONL: odd.jsonl, row 2: field 'prompt'"),
         (TLDR, (), {"VAL_JSONL": "{made}/train.jsonl"}, "VAL_JSONL holds a prompt of TRAIN_JSONL"),
-        (TLDR, (), {"MAX_PROMPT_TOKENS": "2"}, "all 15 prompts are too long; raise MAX_PROMPT_TOKENS"),
+        (TLDR, (), {"MAX_PROMPT_TOKENS": "2"}, "train.jsonl: all 15 prompts are too long; raise MAX_PROMPT_TOKENS"),
         (TLDR, (), {"MODEL_NAME_OR_PATH": "./nothing"}, "no model './nothing'"),
         (TLDR, (), {"USER_MODEL_NAME_OR_PATH": "./nothing"}, "no model './nothing'"),
         (TLDR, (), {"MAX_NEW_TOKENS": "4000"}, "one reply 4000"),
@@ -364,8 +367,11 @@ def test_what_is_wrong_is_one_line_in_a_run_and_in_a_dry_run(
     for line in (arguments, ("--dry-run", *arguments)):
         done = run(name, *line, OUTPUT_DIR=str(tmp_path / "out"), OUT_DIR=str(tmp_path / "out"), **given)
         assert done.status == 1, done.out
-        assert told in done.err
-        assert len(done.err.splitlines()) == 1
+        problems = done.err.splitlines()
+        assert sum(told in problem for problem in problems) == 1
+        assert (done.out + done.err).count(problems[0].removeprefix("error: ")) == 1, "a dry run says it once too"
+        assert len(problems) == 1 or "--dry-run" in line
+        assert all(problem.startswith("error: ") for problem in problems)
         assert done.ran is None
         assert not (tmp_path / "out").exists()
 
@@ -404,6 +410,65 @@ def test_one_process_is_python_and_several_are_torchrun_or_accelerate(run: Run, 
     machine.enough(4, 0)
     with pytest.raises(ValueError, match="WORLD_SIZE=4, and there are 2 GPUs"):
         machine.enough(4, 2)
+
+
+def test_a_configuration_of_accelerate_that_is_not_used_is_noted_and_one_that_cuts_the_weights_refused(
+    run: Run, made: Path
+) -> None:
+    import machine
+
+    config = RECIPES / "multigpu_accelerate_config.yaml"
+    for world, why in (("1", "one process is Python alone"), ("2", "without a GPU torchrun starts the processes")):
+        given = inputs(made, WORLD_SIZE=world, ACCELERATE_CONFIG=str(config))
+        told = f"note: ACCELERATE_CONFIG={config} is not used: {why}"
+        assert told in run(TLDR, "--dry-run", **given).out.splitlines()
+        done = run(TLDR, **given, OUTPUT_DIR="out")
+        assert done.ran
+        assert told in done.err.splitlines()
+    assert machine.unused(4, 4, config) is None
+    machine.whole_weights(machine.accelerate_config(config))
+    for name in ("fsdp.yaml", "deepspeed_zero3.yaml"):
+        cutting = machine.accelerate_config(RECIPES.parent / "accelerate" / name)
+        with pytest.raises(ValueError, match="replies are scored with whole"):
+            machine.whole_weights(cutting)
+
+
+def test_the_anchor_is_the_forms_own_unless_it_is_set_and_its_copy_is_counted(run: Run, made: Path) -> None:
+    def needed(shown: Shown) -> float:
+        found = re.search(r"memory for the trainer: about ([\d.]+) GiB", shown.out)
+        assert found
+        return float(found[1])
+
+    own = run(TLDR, "--dry-run")
+    assert "--anchor" not in own.command
+    none = run(TLDR, "--dry-run", ANCHOR="0")
+    assert none.flag("--anchor") == "0"
+    copy = 4 * 8_190_735_360 / 2**30
+    assert needed(own) - needed(none) == pytest.approx(copy, abs=0.2)
+    assert needed(run(TLDR, "--dry-run", SDPO="legacy-online")) == needed(none)
+    for teacher, copies in (("base", 1), ("ema", 2), ("periodic", 2)):
+        shown = run(TLDR, "--dry-run", "--", "--teacher", teacher)
+        assert needed(shown) - needed(none) == pytest.approx(copies * copy, abs=0.2), teacher
+    adapter = [needed(run(TLDR, "--dry-run", "--", "--lora", ANCHOR=weight)) for weight in ("0.5", "0")]
+    assert adapter[0] - adapter[1] < copy / 20, "of the adapter alone"
+    offline = run(OFFLINE, "--dry-run", ANCHOR="0.1", BASE_MODEL=str(made / "policy"), WORLD_SIZE="1")
+    assert offline.flag("--anchor") == "0.1"
+
+
+def test_what_is_counted_is_told_in_the_singular_and_in_the_plural(run: Run, made: Path) -> None:
+    one = run(TLDR, "--dry-run", **inputs(made, TRAIN_N="3", BS="4", USER_MODEL_NAME_OR_PATH="frozen", EVAL_N="0"))
+    assert one.status == 0, one.err
+    assert "- 1 step of 4 prompts; 4 reactions of the policy as it was at the start in all" in one.out
+    assert "- a step takes 4 prompts and there are only 3, so some come more than once" in one.out
+    assert "disk: up to 1 checkpoint of about" in one.out
+    more = run(TLDR, "--dry-run", **inputs(made, TRAIN_N="8"))
+    assert "- 4 steps of 2 prompts each; 14 reactions of the rules in all" in more.out
+    assert "disk: up to 2 checkpoints of about" in more.out
+    model = {"MODEL": str(made / "policy")}
+    assert "our own: 14 cases, of which 1 is played" in run(SIGNAL, "--dry-run", N_CASES="1", **model).out
+    assert "our own: 14 cases, of which 4 are played" in run(SIGNAL, "--dry-run", N_CASES="4", **model).out
+    again = run(SIGNAL, "--dry-run", **model)
+    assert "our own: 14 cases, played again with other replies until there are 24" in again.out
 
 
 def test_prompts_that_were_prepared_are_prompts_that_can_be_trained_on(run: Run, made: Path, tmp_path: Path) -> None:
@@ -466,6 +531,11 @@ def test_two_processes_on_a_cpu_both_take_part_and_their_checkpoints_are_compare
     shown = run("eval_checkpoints_tldr.sh", "--dry-run", DATA_PATH=str(made / "validation.jsonl"), **given)
     assert shown.status == 0, shown.err
     assert f"RUN_DIR: 2 checkpoints, compared with checkpoint/{made / 'policy'}" in shown.out
+    (tmp_path / "one.jsonl").write_text('{"prompt": "How do I cook rice?"}\n')
+    few = run("eval_checkpoints_tldr.sh", "--dry-run", DATA_PATH="one.jsonl", **given)
+    assert few.err.splitlines() == [
+        "error: DATA_PATH=one.jsonl: 1 of 1 prompt, and a win rate needs 2 or more; give a file of more prompts"
+    ]
     trained = run("eval_checkpoints_tldr.sh", "--dry-run", DATA_PATH=str(made / "train.jsonl"), **given)
     assert trained.status == 1
     assert "were trained on" in trained.err

@@ -132,19 +132,19 @@ def test_where_nothing_is_generated_the_length_of_replies_does_not_matter(
     reader: Path, tmp_path: Path, run: Run
 ) -> None:
     data = tuples(tmp_path / "own.jsonl", *FRUIT)
-    arguments = (data, "--model", reader, "--prompts", 2, "--max-length", 128)
+    arguments = (data, "--model", reader, "--prompts", 2, "--max-length", 200)
     status, told = run(*arguments, "--out", tmp_path / "run")
     assert status == 0, told
     assert "trained 2 steps" in told
     status, told = run(*arguments, "--envs", ORCHARD, "--validation", 2, "--out", tmp_path / "other")
     assert status == 1
-    assert "a conversation may have 128 tokens and one reply 256" in told
+    assert "a conversation may have 200 tokens and one reply 256" in told
 
 
 def test_a_folder_that_is_typed_with_a_separator_stays_where_it_points(reader: Path, tmp_path: Path, run: Run) -> None:
     data = tuples(tmp_path / "own.jsonl", *FRUIT)
     for typed, place in (("./here", "here"), ("there/", "there"), ("bare", "runs/bare"), ("a/b", "a/b")):
-        arguments = (data, "--model", reader, "--prompts", 2, "--steps", 1, "--max-length", 128, "--out", typed)
+        arguments = (data, "--model", reader, "--prompts", 2, "--steps", 1, "--max-length", 200, "--out", typed)
         status, told = run(*arguments)
         assert status == 0, told
         assert (tmp_path / place / "model" / "config.json").exists(), typed

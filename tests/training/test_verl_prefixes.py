@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from usergym.cli.train_users import begin_with
 from usergym.environments.people.contexts import Context
+from usergym.environments.people.gym import People
 from usergym.environments.people.reservoir import Prefix, Reservoir
 from usergym.training.verl_prefixes import read_map, write_map
 
@@ -109,3 +111,16 @@ def test_a_file_that_torch_did_not_write_is_named(tmp_path: Path, data: bytes) -
 def test_a_file_of_something_else_is_named(tmp_path: Path, value: Any) -> None:
     with pytest.raises(ValueError, match="holds no map of best states"):
         read_map(saved(tmp_path, value), CONTEXTS, LEVELS, 0)
+
+
+def test_prefixes_are_for_modes_that_build_on_them(tmp_path: Path) -> None:
+    path = tmp_path / "prefixes.json"
+    there = Reservoir()
+    there.offer("c0", "stance", None, "for it", 1.0)
+    there.save(path)
+    building = People("separate_generation", people=2, posts=1)
+    begin_with(building, path)
+    assert len(building.reservoir) == 1
+    begin_with(People(people=2, posts=1), None)
+    with pytest.raises(ValueError, match="separate_system_prompt builds on none; try --mode separate_generation"):
+        begin_with(People(people=2, posts=1), path)

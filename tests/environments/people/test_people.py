@@ -263,3 +263,20 @@ def test_the_oracle_earns_all_in_every_mode_that_trains() -> None:
 def test_states_are_read_back_from_what_was_held() -> None:
     states = {"stance": "somewhat supports the toll", "emotion": "mild joy at the toll"}
     assert dict(parse_states(written(states), list(states), "exact")) == states
+
+
+def test_rows_that_say_their_split_may_share_people_and_one_target_for_each_level_is_one_context(
+    tmp_path: Path,
+) -> None:
+    def row(split: str, words: str, level: str) -> dict[str, Any]:
+        info = {"target_user_id": "u", "split": split, "post_id": f"p-{words}", "hierarchy_name": level}
+        prompt = [{"role": "user", "content": "A toll?", "name": "Ann"}]
+        return {"prompt": prompt, "reward_model": {"ground_truth": words}, "extra_info": info}
+
+    data = tmp_path / "rows.jsonl"
+    rows = [row("train", "Yes.", "stance"), row("train", "Yes.", "response"), row("val", "No.", "response")]
+    data.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    tasks = list(people(data=str(data)).tasks())
+    assert len(tasks) == 2 * len(STATES)
+    train, held_out = ({task.group for task in tasks if task.split == split} for split in ("train", "validation"))
+    assert train.isdisjoint(held_out)

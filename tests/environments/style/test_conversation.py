@@ -120,6 +120,49 @@ def test_an_honest_reply_is_one(request_: str, reply: str) -> None:
     assert amiss(request_, reply) == ""
 
 
+BIKE = "How do I keep the chain of my bike from rusting in winter?"
+
+
+@pytest.mark.parametrize(
+    ("request_", "reply"),
+    [
+        (BIKE, "Oil it well today. <!-- keep bike chain -->"),
+        (BIKE, "Oil it well today. <!-- keep bike chain"),
+        (BIKE, "Ok sure fine yes <a chain>"),
+        (BIKE, "Ok sure fine yes <b title='bike chain'>"),
+        (BIKE, "Ok sure fine yes https://bike.org/chain"),
+        (BIKE, BIKE.replace("bike", "bi\u00adke")),
+        (BIKE, f"\u200b{BIKE}"),
+        (BIKE, f"{BIKE} Yes"),
+        (BIKE, f"{BIKE.rstrip('?')} ok sure"),
+        (BIKE, "winter in rusting from bike my of chain the keep ok"),
+        (BIKE, "chain chain chain chain"),
+        (BIKE, "chain\nchain\nchain\nchain"),
+        (BIKE, "bike chain rusting winter keep"),
+        ("如何在家烤面包", "如何在家烤面包"),
+    ],
+)
+def test_words_that_are_hidden_or_repeated_make_no_reply(request_: str, reply: str) -> None:
+    assert amiss(request_, reply)
+
+
+@pytest.mark.parametrize(
+    ("request_", "reply"),
+    [
+        (BIKE, "Wax the bike now."),
+        (BIKE, "<b>Oil</b> the <i>chain</i> once a week."),
+        (BIKE, "# Chain\n\nWax it once a week."),
+        (BIKE, "```python\noil(bike.chain, every=7, unit='days')\n```"),
+        ("What is the best way to cook rice?", "R\u0456ce is good so"),
+        ("How do I clean a vase?", "ask a friend about the vase!"),
+        ("How do I clean a vase?", "take the vase outside"),
+        (f"Sum this up: {' '.join(f'the word{n} is blue' for n in range(60))}", "word1 and word2 and word3 is blue"),
+    ],
+)
+def test_a_reply_in_whatever_dress_is_one(request_: str, reply: str) -> None:
+    assert amiss(request_, reply) == ""
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.text(min_size=1, max_size=200).filter(str.strip))
 def test_whatever_is_written_is_graded_and_reacted_to(reply: str) -> None:

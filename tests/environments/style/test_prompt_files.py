@@ -195,3 +195,14 @@ def test_a_task_that_cannot_be_played_is_refused_with_the_field(change: dict[str
     assert Style().read(row).id == "a"
     with pytest.raises(RowError, match=field):
         Style().read({**row, **change})
+
+
+def test_a_sequence_goes_through_few_prompts_again_until_every_style_had_its_tasks(tmp_path: Path) -> None:
+    asked = tmp_path / "few.jsonl"
+    asked.write_text("".join(json.dumps({"prompt": f"How do I mend chair {n}?"}) + "\n" for n in range(10)))
+    once = list(load(f"style:style=no_lists,prompts={asked}").tasks("train"))
+    twice = list(load(f"style:style=no_lists>more_lists,every=25,prompts={asked}").tasks("train"))
+    assert 0 < len(once) < 10
+    assert [task.data["styles"] for task in twice] == [["no_lists"]] * 25 + [["more_lists"]] * 25
+    assert len({task.id for task in twice}) == 50
+    assert {task.group for task in twice} == {task.group for task in once}

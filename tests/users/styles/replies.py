@@ -457,7 +457,7 @@ KEPT: dict[str, list[str]] = {
         "Use may flowers",
         "Use this rather than that.",
         "The price depends on size.",
-        "```sh\n# Maybe this.\ngit commit --all -m x\ngit push --force origin main\n```",
+        "```python\n# Maybe the sum of this.\nx = f(1)\ny = g(x, 2)\nz = h[x](y)\n```",
     ],
     "single_answer": ["Use x.", "The optional flag.", "An option is a contract."],
     "answer_first": [

@@ -33,6 +33,8 @@ class Context(Record, frozen=True):
     truth: dict[str, str]
     """`response`, and the states where they are known."""
     split: str
+    group: str
+    """What is on one side of a split: the person, or, where the data says the split, this alone."""
 
 
 def generated(people: int, posts: int, seed: int) -> tuple[Context, ...]:
@@ -43,20 +45,22 @@ def generated(people: int, posts: int, seed: int) -> tuple[Context, ...]:
 def read_contexts(path: str) -> tuple[Context, ...]:
     """All rows of a file, or of the files of a folder, whose names then say the split. ValueError names the file, the
     row and the field of one that cannot be used."""
-    found: list[Context] = []
+    found: dict[object, Context] = {}
     for file in _files(Path(path)):
         split = SPLITS.get(file.name.split(".")[0])
         try:
             for place, row in read_rows(file):
                 try:
-                    found.append(context_of(row, f"{file.stem}-{place.number}", split))
+                    context = context_of(row, f"{file.stem}-{place.number}", split)
                 except RowError as error:
                     raise BadRow(place, str(error)) from None
+                # Prepared rows may say the same once for each level.
+                found.setdefault((context.user, context.post, context.thread, context.truth[RESPONSE]), context)
         except BadRow as bad:
             raise ValueError(f"data={path}: {bad}") from None
     if not found:
         raise ValueError(f"data={path} has no rows; `usergym prepare users` writes them")
-    return tuple(found)
+    return tuple(found.values())
 
 
 def _files(path: Path) -> Sequence[Path]:
@@ -87,10 +91,12 @@ def context_of(row: Any, number: str, split: str | None = None) -> Context:
         raise RowError("prompt", "a list of messages", prompt)
     thread = tuple(_said(message, place, user) for place, message in enumerate(prompt) if not _is_system(message))
     post = str(row.get("post_id") or about.get("post_id") or stable_hash(*chain.from_iterable(thread[:1])))
-    told = SPLITS.get(str(about.get("split"))) or split or split_of(user, HELD_OUT, HELD_OUT)
+    given = SPLITS.get(str(about.get("split"))) or split
+    told = given or split_of(user, HELD_OUT, HELD_OUT)
     persona = persona_text(about.get("persona") or known.get("persona"))
     key = f"{stable_hash(user, post, number, _target(row)):016x}"
-    return Context(key, user, post, persona, thread, {**_states(known), RESPONSE: _target(row)}, told)
+    truth = {**_states(known), RESPONSE: _target(row)}
+    return Context(key, user, post, persona, thread, truth, told, key if given else user)
 
 
 def _target(row: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ def _task(context: Context, level: str, persona: str, others: Sequence[Context],
     )
     opening = (Turn("user", Message("assistant", transcript(context.thread))),)
     key = f"{NAME}-{seed}-{context.id}-{level}"
-    return Task(key, NAME, context.user, opening, msgspec.to_builtins(asked), split=context.split)
+    return Task(key, NAME, context.group, opening, msgspec.to_builtins(asked), split=context.split)
 
 
 def truth_of(truth: Mapping[str, str], level: str) -> str:

@@ -26,15 +26,17 @@ def of_prompts(
     prompts: Sequence[Prompt], plan: Plan, every: int, held_out: float, split: str | None, seed: int
 ) -> Iterator[Task]:
     """The rows in an order drawn from the seed; it ends. A row that says its split is in that one; of the others a
-    share of `held_out` is each in validation and test."""
-    order = list(prompts)
+    share of `held_out` is each in validation and test. With a sequence of styles the rows are gone through again until
+    each style had its `every` tasks, and each row is given once at least."""
+    order = [(prompt, prompt.split or split_of(prompt.group, held_out, held_out)) for prompt in prompts]
     Random(stable_hash(NAME, seed)).shuffle(order)
-    number = 0
-    for prompt in order:
-        own = prompt.split or split_of(prompt.group, held_out, held_out)
-        if split is None or own == split:
-            yield _task(f"{NAME}-{prompt.number}-{seed}", prompt, plan.at(number, every), own)
-            number += 1
+    wanted = [(prompt, own) for prompt, own in order if split in (None, own)]
+    count = max(len(wanted), len(plan.stages) * every if wanted and len(plan.stages) > 1 else 0)
+    for number in range(count):
+        again, place = divmod(number, len(wanted))
+        prompt, own = wanted[place]
+        key = f"{NAME}-{prompt.number}-{seed}" + (f"-{again}" if again else "")
+        yield _task(key, prompt, plan.at(number, every), own)
 
 
 def _task(key: str, prompt: Prompt, styles: Sequence[StyleSpec], split: str | None) -> Task:

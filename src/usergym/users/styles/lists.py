@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from usergym.users.styles.reply import HEADING, WORD, Found, Reply, between, counted, kept_or_not
@@ -82,7 +83,7 @@ def _sure(items: list[Item]) -> list[Item]:
 def _in_order(items: list[Item]) -> list[Item]:
     """Those whose labels count up from A or I: `A. oil`, `B. pump`, not `J. Smith`, `K. Jones`."""
     labels = [item.mark.strip("*_.:–— -").lower() for item in items]
-    begun = any(_FIRST_LABELS.get(label) == after for label, after in zip(labels, labels[1:], strict=False))
+    begun = any(_FIRST_LABELS.get(label) == after for label, after in pairwise(labels))
     return items if begun else []
 
 
@@ -90,7 +91,7 @@ def _alike(items: list[Item], body: str) -> list[Item]:
     """Those beside another one with the same sign, or another number; only blank lines may stand between."""
     lines = body.split("\n")
     kept: dict[int, Item] = {}
-    for one, other in zip(items, items[1:], strict=False):
+    for one, other in pairwise(items):
         same = one.mark == other.mark or (one.mark[-1:] in ".)" and other.mark[-1:] in ".)")
         if same and not any(line.strip() for line in lines[one.line + 1 : other.line]):
             kept |= {one.line: one, other.line: other}
