@@ -187,8 +187,10 @@ def show_plan(
     json: bool,
     way: str = "GRPO",
     held_out: Sequence[Course] = (),
+    chosen: str = "",
 ) -> None:
-    """The settings in full, what a step is made of, and the estimate of memory. `held_out`: only validated on."""
+    """The settings in full, what a step is made of, and the estimate of memory. `held_out`: only validated on;
+    `chosen`: a line of what is peculiar to this way."""
     from usergym.training.grpo_checks import check, load, processes
     from usergym.training.memory import available, needed
 
@@ -219,7 +221,11 @@ def show_plan(
         f"{size}{what}, {config.steps:,} steps of {config.prompts} tasks x {config.group} conversations, "
         f"{processes()} process(es), learning rate {config.rate:g}, {config.out}"
     )
-    if memory:
+    if chosen:
+        tables.print(chosen, soft_wrap=True)
+    if memory is None:
+        tables.print(f"memory: not known before {config.model} is on this machine", soft_wrap=True)
+    else:
         there = f" of {free / 2**30:,.1f} GiB that are free" if free is not None else ""
         tables.print(
             f"memory: about {memory / 2**30:,.1f} GiB{there} (a rough estimate, for each process)", soft_wrap=True

@@ -105,7 +105,7 @@ def sdpo(
     trained_on, held_out = ([course_of(ready)], courses) if ready else (courses, [])
     _check(config, trained_on, held_out, cast)
     if dry_run:
-        show_plan(config, trained_on, cast, json, "SDPO", held_out)
+        show_plan(config, trained_on, cast, json, "SDPO", held_out, _chosen(config))
         return None
     from usergym.training.sdpo_run import offline, online
 
@@ -170,6 +170,26 @@ def _refuse_what_is_for_playing(config: SdpoConfig, tasks: Path | None, weights:
         raise ValueError(
             f"{name} says what is played in training, and with files of conversations nothing is; leave it out"
         )
+
+
+def _chosen(config: SdpoConfig) -> str:
+    """The choices of the signal, those that nobody gave as well."""
+    whole = f" of the {config.top_k} likeliest" * (config.estimator == "topk") + f", {config.divergence}"
+    estimator = config.estimator + whole * (config.estimator != "sampled")
+    told = {
+        "estimator": estimator,
+        "teacher": config.teacher,
+        "control": config.control,
+        "centring": config.centring,
+        "template": config.template,
+        "anchor": f"{config.anchor:g}",
+        "gate": f"{config.gate:g}",
+        "loss": config.loss,
+    }
+    more = [
+        name for name, given in (("cross-fitted", config.cross_fit), ("with rewards", config.reward_weight)) if given
+    ]
+    return f"form {config.sdpo}: " + ", ".join([*(f"{name} {value}" for name, value in told.items()), *more])
 
 
 def _check(config: SdpoConfig, courses: Sequence[Course], held_out: Sequence[Course], cast: Cast) -> None:

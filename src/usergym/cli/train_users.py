@@ -132,7 +132,8 @@ def people_of(who: PeopleOptions, data: Path | None, judged: bool, block: int) -
 
 
 def begin_with(people: People, prefixes: Path | None) -> None:
-    """ValueError for a file of no prefixes, or where nothing would be built on them. A checkpoint's own replace them."""
+    """ValueError for a file of no prefixes, or where nothing would be built on them. A checkpoint's own replace
+    them."""
     if prefixes is None:
         return
     if not people.builds:

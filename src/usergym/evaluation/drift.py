@@ -1,5 +1,5 @@
-"""Two learners drift together where an agent pleases only the user that is trained beside it: its reward rises with that
-user, and not with users that stay as they were."""
+"""Two learners drift together where an agent pleases only the user that is trained beside it: its reward rises with
+that user, and not with users that stay as they were."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

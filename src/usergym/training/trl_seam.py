@@ -126,6 +126,9 @@ class ConversationTrainer(GRPOTrainer):  # type: ignore[misc]
         times = self.stage.times
         generated, waited = times.generation - before[0], times.waiting - before[1]
         metrics = self._metrics["train"]
+        if self.num_generations == 1:  # nothing to be alike with
+            for name in ("frac_reward_zero_std", "reward_std"):
+                metrics.pop(name, None)
         metrics["time/generation"].append(generated)
         metrics["time/waiting"].append(waited)
         metrics["time/preparation"].append(time.perf_counter() - started - generated - waited)

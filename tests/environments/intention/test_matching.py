@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.terminal import SHARED
-from usergym.judges.words import sentences, stem
 from usergym.environments.intention import environment as Intention
 from usergym.environments.intention.details import Detail, userrl, worth
 from usergym.environments.intention.generator import templates
 from usergym.environments.intention.matching import Matcher, is_vague, questions
 from usergym.environments.intention.rows import details_of
+from usergym.judges.words import sentences, stem
 
 PUBLISHED = SHARED / "data" / "userrl" / "all_intentions_test.json"
 

@@ -20,9 +20,9 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 
-from usergym.judges.words import sentences, stem, stems, words
 from usergym.environments.intention.details import Detail
 from usergym.environments.intention.subjects import MOST, MOST_ASTRAY, are_examples, clauses, is_question, is_too_much
+from usergym.judges.words import sentences, stem, stems, words
 
 ENOUGH = 2.0
 COMMON = frozenset(

@@ -32,8 +32,9 @@ class Saved(Record, frozen=True):
 
 
 class Reservoir:
-    """At most `size` prefixes for each context and depth, the best and what comes near it. One that is older than `max_age` steps
-    (0: at any age) is of a policy that is no more, and is dropped. At most `contexts` contexts, the latest."""
+    """At most `size` prefixes for each context and depth, the best and what comes near it. One that is older than
+    `max_age` steps (0: at any age) is of a policy that is no more, and is dropped. At most `contexts` contexts, the
+    latest."""
 
     def __init__(self, size: int = 2, max_age: int = 0, contexts: int = 100_000) -> None:
         if size < 1 or contexts < 1 or max_age < 0:

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from usergym.judges.words import sentences, words
 from usergym.environments.base import RowError, read_task
 from usergym.environments.persuasion.claims import Claim
+from usergym.judges.words import sentences, words
 from usergym.types import Message, Task, Turn, stable_hash
 
 NAME = "persuasion"

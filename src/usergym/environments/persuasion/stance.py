@@ -27,9 +27,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
-from usergym.judges.words import stems
 from usergym.environments.persuasion import speech
 from usergym.environments.persuasion.claims import LAST, Claim
+from usergym.judges.words import stems
 
 ENOUGH = 2.0
 ECHO = 0.3

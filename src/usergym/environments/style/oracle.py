@@ -8,8 +8,8 @@ from itertools import combinations
 
 import msgspec
 
-from usergym.judges.words import stem, words
 from usergym.environments.style.topical import amiss, content
+from usergym.judges.words import stem, words
 from usergym.types import Message, Record, Seat, Turn
 from usergym.users.styles.rules import verdicts
 from usergym.users.styles.spec import StyleSpec

@@ -23,11 +23,11 @@ _LOOSE = re.compile(
     r"|^[ \t>]*(?:#{1,6}[ \t]+(?:[-*+•]|\d{1,3}[.)])|\\?#\d{1,3})[ \t]",
     re.MULTILINE,
 )
-_LABEL = re.compile(r"^[ \t>]*(?:\*\*|__|[*_])?([a-zA-Z]|[ivx]{2,5}|[IVX]{2,5})(?:\.|[ \t]?[-–—:])[ \t]", re.MULTILINE)
+_LABEL = re.compile(r"^[ \t>]*(?:\*\*|__|[*_])?([a-zA-Z]|[ivx]{2,5}|[IVX]{2,5})(?:\.|[ \t]?[-–—])[ \t]", re.MULTILINE)
 _FIRST_LABELS = {"a": "b", "i": "ii"}
 _GLUED = re.compile(
-    r"^[ \t>]*(?:[-+](?=[^\W\d_])|\*(?=[^\W\d_])(?![^*\n]{0,300}\*)|\(?\d{1,3}[.)](?=[^\W\d_])"
-    r"|[^\w\s\"'()\[\]{}<>.,…;:!?`$€£&@%*_#|\\+–—-][ \t]*(?=[^\W_]))",
+    r"^[ \t>]*(?:[-+](?=[^\W\d_]{2})|\*(?=[^\W\d_]{2})(?![^*\n]{0,300}\*)|\(?\d{1,3}[.)](?=[^\W\d_])"
+    r"|(?!=[ \t]*\w\b|»[^«\n]{0,300}«)[^\w\s\"'()\[\]{}<>.,…;:!?`$€£&@%*_#|\\+–—«-][ \t]*(?=[^\W\d_]))",
     re.MULTILINE,
 )
 """What begins an item where the line before or behind begins alike: marks that touch their word, and any other sign."""
@@ -82,7 +82,7 @@ def _sure(items: list[Item]) -> list[Item]:
 
 def _in_order(items: list[Item]) -> list[Item]:
     """Those whose labels count up from A or I: `A. oil`, `B. pump`, not `J. Smith`, `K. Jones`."""
-    labels = [item.mark.strip("*_.:–— -").lower() for item in items]
+    labels = [item.mark.strip("*_.–— -").lower() for item in items]
     begun = any(_FIRST_LABELS.get(label) == after for label, after in pairwise(labels))
     return items if begun else []
 
