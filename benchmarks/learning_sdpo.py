@@ -48,10 +48,13 @@ class Way:
 NONE, BASE, EMA = ("--anchor", 0), ("--teacher", "base"), ("--teacher", "ema")
 BARE = ("--control", "none")
 UNRELATED = ",reactions=unrelated"
+THREE = ",turns=3"
+"""A user who reacts to every reply, and is paid for at each."""
 
 WAYS = (
     Way("default"),
     Way("GRPO on the score", batch=GROUPED, verb="grpo"),
+    Way("GRPO, three replies", env=THREE, batch=GROUPED, verb="grpo", flags=("--max-replies", 3)),
     Way("unrelated reactions", env=UNRELATED),
     Way("flip", "no_lists>more_lists", f",every={45 * 64}", steps=90, measured=("no_lists", "more_lists")),
     Way("no anchor", flags=NONE),
@@ -99,8 +102,11 @@ def main(
     for seed in range(seeds) if only is None else (only,):
         model = taught(out / f"seed{seed}", seed)
         for style in sorted({each for way in chosen for each in way.measured}):
-            evaluate(model, style, out / f"seed{seed}" / f"taught-{style}", out)
-        evaluate(out / f"seed{seed}" / "untrained", MAIN, out / f"seed{seed}" / "raw", out)
+            evaluate(model, style, before(out, seed, style), out)
+        for turns in ("", THREE):
+            untrained = out / f"seed{seed}" / "untrained"
+            evaluate(untrained, MAIN, out / f"seed{seed}" / f"raw{len(turns)}", out, turns)
+        evaluate(model, MAIN, before(out, seed, MAIN, THREE), out, THREE)
         for way in chosen:
             train(way, model, out, seed, steps or way.steps)
     if only is not None:
@@ -141,17 +147,22 @@ def train(way: Way, model: Path, out: Path, seed: int, steps: int) -> None:
         *("--learning-rate", way.rate, "--warmup", 2, "--validation", 0, "--eval-every", 0, "--save-every", 10),
         *("--keep", 1, "--seed", seed, *way.flags),
     )
+    turns = THREE if way.env == THREE else ""
     for style in way.measured:
-        evaluate(run(way, out, seed) / "model", style, run(way, out, seed) / f"test-{style}", out)
+        evaluate(run(way, out, seed) / "model", style, run(way, out, seed) / f"test-{style}", out, turns)
+
+
+def before(out: Path, seed: int, style: str, turns: str = "") -> Path:
+    return out / f"seed{seed}" / f"taught-{style}{'-three' if turns == THREE else ''}"
 
 
 def run(way: Way, out: Path, seed: int) -> Path:
     return out / f"seed{seed}" / "".join(each if each.isalnum() else "-" for each in way.name)
 
 
-def evaluate(model: Path, style: str, folder: Path, out: Path) -> None:
+def evaluate(model: Path, style: str, folder: Path, out: Path, turns: str = "") -> None:
     call(
-        *("rollout", "--env", environment(style, out), "--model", f"checkpoint/{model}", "--split", "test"),
+        *("rollout", "--env", environment(style, out, turns), "--model", f"checkpoint/{model}", "--split", "test"),
         *("--limit", TASKS, "--repeats", REPEATS, "--temperature", 1, "--max-tokens", 64, "--out", folder),
     )
 
@@ -160,13 +171,13 @@ def measured(way: Way, out: Path, seeds: int) -> dict[str, Any]:
     """Held-out score under every style before and after, and the difference by request."""
     rows = {}
     for style in way.measured:
-        before = pooled([read(out / f"seed{seed}" / f"taught-{style}") for seed in range(seeds)])
+        taught_ones = pooled([read(before(out, seed, style, way.env)) for seed in range(seeds)])
         each = [read(run(way, out, seed) / f"test-{style}") for seed in range(seeds)]
         after = pooled(each)
         rows[style] = {
-            "before": told(mean_interval(before)),
+            "before": told(mean_interval(taught_ones)),
             "after": told(mean_interval(after)),
-            "gain": told(paired_difference(before, after)),
+            "gain": told(paired_difference(taught_ones, after)),
             "seeds": [told(mean_interval(one))["mean"] for one in each],
             "answers": answering([run(way, out, seed) / f"test-{style}" for seed in range(seeds)]),
         }
@@ -198,22 +209,24 @@ def table(found: Sequence[Mapping[str, Any]]) -> str:
 
 def by_grpo(out: Path, seeds: int) -> str:
     """The gym learned from its rewards: untrained, taught, and trained by GRPO on the same held-out requests."""
-    trained = next(way for way in WAYS if way.verb == "grpo")
-    lines = ["| stage | held-out reward | 95 % interval | by seed |", "|---|---|---|---|"]
-    found = {}
-    for stage in ("untrained", "after SFT", "after GRPO"):
-        places = {"untrained": "raw", "after SFT": f"taught-{MAIN}"}
-        each = [
-            read(out / f"seed{seed}" / places[stage] if stage in places else run(trained, out, seed) / f"test-{MAIN}")
-            for seed in range(seeds)
-        ]
-        found[stage] = pooled(each)
-        row = told(mean_interval(found[stage]))
-        means = ", ".join(f"{told(mean_interval(one))['mean']:.3f}" for one in each)
-        lines.append(f"| {stage} | {row['mean']:.3f} | {interval(row)} | {means} |")
-    for before, after in (("untrained", "after SFT"), ("after SFT", "after GRPO")):
-        gain = told(paired_difference(found[before], found[after]))
-        lines.append(f"| {after} less {before}, paired | {gain['mean']:+.3f} | {interval(gain)} | |")
+    lines = ["| conversations | stage | held-out reward | 95 % interval | by seed |", "|---|---|---|---|---|"]
+    for way in WAYS:
+        if way.verb != "grpo":
+            continue
+        turns = way.env
+        called = "of three replies" if turns else "of one reply"
+        stages = {
+            "untrained": [out / f"seed{seed}" / f"raw{len(turns)}" for seed in range(seeds)],
+            "after SFT": [before(out, seed, MAIN, turns) for seed in range(seeds)],
+            "after GRPO": [run(way, out, seed) / f"test-{MAIN}" for seed in range(seeds)],
+        }
+        each = {stage: [read(folder) for folder in folders] for stage, folders in stages.items()}
+        for stage, found in each.items():
+            row = told(mean_interval(pooled(found)))
+            means = ", ".join(f"{told(mean_interval(one))['mean']:.3f}" for one in found)
+            lines.append(f"| {called} | {stage} | {row['mean']:.3f} | {interval(row)} | {means} |")
+        gain = told(paired_difference(pooled(each["after SFT"]), pooled(each["after GRPO"])))
+        lines.append(f"| {called} | GRPO less SFT, paired | {gain['mean']:+.3f} | {interval(gain)} | |")
     return "\n".join(lines)
 
 

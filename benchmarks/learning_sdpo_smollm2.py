@@ -40,12 +40,12 @@ HEAD = """# SmolLM2-135M learns from reactions
 Written by `python benchmarks/learning_sdpo_smollm2.py`, on a CPU. SmolLM2-135M-Instruct, LoRA of rank 16; a user who
 does not want to hear *I* (style `{style}`) asks for one sentence to somebody on some occasion, and reacts by exact
 rules. First the model is taught to read reactions: it replies {draws} times to every training request, and learns
-those replies in {sft_steps} steps of `usergym train sft`: each behind its request, behind an unrelated remark, and behind the
-reaction to another reply that asks for it. Then {steps} steps of `usergym train sdpo` with {prompts} conversations
-each, the settings its defaults but the learning rate ({rate:g}) and the temperature ({temperature:g}); no reward is used. At
-each stage it replies to {tasks} requests that no training task had, {repeats} times each at that temperature; the score
-is that of the exact rules, and 0 for a reply that has nothing to do with its request. One seed. Intervals are by
-requests.
+those replies in {sft_steps} steps of `usergym train sft`: each behind its request, behind an unrelated remark, and
+behind the reaction to another reply that asks for it. Then {steps} steps of `usergym train sdpo` with {prompts}
+conversations each, the settings its defaults but the learning rate ({rate:g}) and the temperature ({temperature:g}); no
+reward is used. At each stage it replies to {tasks} requests that no training task had, {repeats} times each at that
+temperature; the score is that of the exact rules, and 0 for a reply that has nothing to do with its request. One seed.
+Intervals are by requests.
 """
 
 
