@@ -381,7 +381,7 @@ def test_what_cannot_work_is_one_line_with_a_remedy_before_any_compute(reader: P
         ((*offline, "--cross-fit"), "--cross-fit compares the replies to one task, and --group is 1; give 2 or more"),
         ((*offline, "--epochs", 0), "--epochs is 0"),
         ((*offline, "--epochs", "inf"), "--epochs is inf; give a number"),
-        ((*offline, "--epochs", "1e300"), "makes more than 1,000,000,000 steps; give fewer, or --steps"),
+        ((*offline, "--epochs", "1e300"), "makes more than 1,000,000 steps; give fewer, or --steps"),
         ((*offline, "--epochs", 2, "--steps", 3), "--epochs 2 and --steps 3 both say how long it takes"),
         ((*offline, data), "own.jsonl is given twice; give it once"),
         (

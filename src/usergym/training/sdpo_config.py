@@ -11,7 +11,7 @@ from usergym.training.run_folder import RunFolder
 
 Published = Literal["usergym", "legacy-online", "legacy-offline"]
 
-STEPS, MOST = 100, 10**9
+STEPS, MOST = 100, 10**6
 TOP_K = 20
 
 FORMS: dict[Published, dict[str, Any]] = {
@@ -168,7 +168,9 @@ class SdpoConfig(GrpoConfig):
         """With the number of its steps, unless that was given: so many `epochs` of recorded `conversations`."""
         if self.steps is not None:
             return self
-        steps = STEPS if conversations is None else max(1, ceil(conversations / self.prompts * min(epochs, MOST)))
-        if steps > MOST:
+        if conversations is None:
+            return replace(self, steps=STEPS)
+        wanted = conversations / self.prompts * epochs
+        if wanted > MOST:
             raise ValueError(f"--epochs is {epochs:g}, which makes more than {MOST:,} steps; give fewer, or --steps")
-        return replace(self, steps=steps)
+        return replace(self, steps=max(1, ceil(wanted)))
