@@ -33,7 +33,6 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.setattr("usergym.cli.eval_users.picture", lambda cells, folder, title: [])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("COLUMNS", "200")
 
     def called(*arguments: object, fails: bool = False) -> Told:
         monkeypatch.setattr(sys, "argv", ["usergym", "eval", "users", *map(str, arguments)])

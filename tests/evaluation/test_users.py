@@ -21,7 +21,7 @@ from usergym.users.states.speaking import SpeakingModel, Speech
 
 def contexts(counts: Sequence[int]) -> list[Context]:
     return [
-        Context(f"{user}-{place}", f"user{user}", "post", "", (), {"response": "yes"}, "test")
+        Context(f"{user}-{place}", f"user{user}", "post", "", (), {"response": "yes"}, "test", f"user{user}")
         for user, count in enumerate(counts)
         for place in range(count)
     ]

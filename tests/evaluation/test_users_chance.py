@@ -15,6 +15,7 @@ def contexts(truths: list[str], split: str = "train") -> list[Context]:
             (("Mo", "What now?"),),
             {"stance": truth, "response": "?"},
             split,
+            f"{split}-u{n}",
         )
         for n, truth in enumerate(truths)
     ]

@@ -15,8 +15,8 @@ from usergym.training.verl_prefixes import read_map, write_map
 
 LEVELS = ("stance", "emotion", "response")
 CONTEXTS = [
-    Context(f"c{number}", f"user-{number}", "post", "", (("Ada", "Cake?"),), {"response": f"words {number}"}, "train")
-    for number in range(3)
+    Context(f"c{n}", f"user-{n}", "post", "", (("Ada", "Cake?"),), {"response": f"words {n}"}, "train", f"user-{n}")
+    for n in range(3)
 ]
 
 

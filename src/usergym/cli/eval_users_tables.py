@@ -30,6 +30,8 @@ def show(result: Result) -> None:
         if any(each.source.model != CONSTANT for each in own):
             console.print(_cells(own, result, play, names))
             _failures(own, names)
+            if controls := _controls(own, result, play, names):
+                console.print(controls)
     _differences(result, names)
     if result.likeness:
         console.print(_likeness(result, names))
@@ -101,26 +103,47 @@ def _who(source: Source, names: Names) -> str:
 
 
 def _cells(cells: Sequence[Cell], result: Result, play: str, names: Names) -> Table:
-    """Levels by models, with what the person's own persona adds to another's or none."""
-    personas = list(dict.fromkeys(each.first.persona for each in result.controls))
-    added = {
-        (each.second, each.level, each.first.persona): each.difference
-        for each in result.controls
-        if each.judge == result.main
-    }
+    """Levels by models."""
     caption = "kept: over the replies that keep to what was asked; the others are 0"
-    columns = ("alignment [95%]", "kept", "judged", *(f"over {persona} [95%]" for persona in personas))
+    columns = ("alignment [95%]", "kept", "judged")
     table = _table(f"{PLAYS[play]}; judged by {names[result.main]}", ("level", "model"), columns, caption)
     for level in result.levels:
         own = [cell for cell in cells if cell.level == level and cell.source.persona == "own"]
         for number, cell in enumerate(own):
-            apart = (added.get((cell.source, level, persona)) for persona in personas)
             table.add_row(
                 level if not number else "",
                 _who(cell.source, names),
                 interval(cell.alignment),
                 "-" if cell.kept is None else f"{cell.kept.mean:.3f}",
                 f"{cell.judged:,}/{cell.asked:,}",
+            )
+        table.add_section()
+    return table
+
+
+def _controls(cells: Sequence[Cell], result: Result, play: str, names: Names) -> Table | None:
+    """Levels by models: what the person's own persona adds to another's or none."""
+    added = {
+        (each.second, each.level, each.first.persona): each.difference
+        for each in result.controls
+        if each.judge == result.main and each.second.play == play
+    }
+    personas = list(dict.fromkeys(persona for *_, persona in added))
+    if not personas:
+        return None
+    columns = tuple(f"over {persona} [95%]" for persona in personas)
+    table = _table(f"what their own persona adds; {PLAYS[play].split(' by')[0]}", ("level", "model"), columns)
+    for level in result.levels:
+        own = [
+            cell
+            for cell in cells
+            if cell.level == level and cell.source.persona == "own" and cell.source.model != CONSTANT
+        ]
+        for number, cell in enumerate(own):
+            apart = [added.get((cell.source, level, persona)) for persona in personas]
+            table.add_row(
+                level if not number else "",
+                _who(cell.source, names),
                 *(interval(each, "+") if each else "-" for each in apart),
             )
         table.add_section()
