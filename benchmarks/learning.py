@@ -271,6 +271,30 @@ def interval(row: Mapping[str, Any]) -> str:
     return "-" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
 
 
+def gains(rewards: Mapping[str, Mapping[str, list[float]]], called: Mapping[str, str], *pairs: str) -> dict[str, Any]:
+    """Of each stage of one run: its mean; and of each `"before after"` what the later one adds, on the same tasks."""
+    found = {called[stage]: told(mean_interval(each)) for stage, each in rewards.items()}
+    for first, second in (pair.split() for pair in pairs):
+        name = f"{called[second]} less {called[first]}, paired"
+        found[name] = told(paired_difference(rewards[first], rewards[second]))
+    return found
+
+
+def report(found: Mapping[str, Mapping[str, Any]], head: str, page: Path | None, unsure: str) -> None:
+    """Prints the table of `gains` and writes it to `page`, a .md, with a .json beside it. `unsure` is said where the
+    last one's interval contains 0."""
+    lines = ["| stage | score | 95 % interval |", "|---|---|---|"]
+    lines += [f"| {name} | {row['mean']:.3f} | {interval(row)} |" for name, row in found.items()]
+    *_, last = found.values()
+    if last["low"] is None or last["low"] <= 0 <= last["high"]:
+        lines += ["", unsure]
+    text = "\n".join(lines)
+    print(text)
+    if page:
+        page.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+        page.write_text(f"{head}\n{text}\n")
+
+
 def write(told: Mapping[str, Any], out: Path, results: Path, seeds: int) -> None:
     results.mkdir(parents=True, exist_ok=True)
     (results / "learning.json").write_text(json.dumps(told, indent=1) + "\n")

@@ -1,7 +1,6 @@
 """The headline run of SDPO: SmolLM2-135M with LoRA is taught, on its own replies, what a reaction asks for; then it
 learns, from reactions alone, what a user who does not want to hear "I" likes, and is measured on requests that it never
-saw. Every stage is skipped where its output is complete, so the
-same command goes on where it stopped.
+saw. Every stage is skipped where its output is complete, so the same command goes on where it stopped.
 
     python benchmarks/learning_sdpo_smollm2.py --out runs/sdpo_smollm2
 """
@@ -11,15 +10,14 @@ from pathlib import Path
 from random import Random
 
 import cyclopts
-from learning import call, interval, read, told
+from learning import call, gains, read, report
 
-from usergym.evaluation.statistics import mean_interval, paired_difference
 from usergym.rollouts.store import read_trajectories
 from usergym.training.hindsight import template_of
 from usergym.training.sdpo_rows import UNRELATED
 
 MODEL, STYLE = "local/smollm2", "no_first_person"
-MAX_TOKENS, SEED, REPEATS, TEMPERATURE = 64, 7, 2, 0.7
+MAX_TOKENS, SEED, REPEATS, TEMPERATURE = 64, 7, 4, 0.7
 OCCASIONS = (
     *("birthday", "wedding", "new job", "retirement", "graduation", "new house", "first marathon", "promotion"),
     *("exam", "new puppy", "holiday", "recovery", "garden", "new bicycle", "concert", "exhibition"),
@@ -85,7 +83,7 @@ def main(
     results: Path | None = None,
     sft_steps: int = 60,
     draws: int = 4,
-    steps: int = 20,
+    steps: int = 60,
     prompts: int = 16,
     rate: float = 3e-4,
     tasks: int = 60,
@@ -144,27 +142,20 @@ def main(
             *("--out", out / f"{name}-test"),
         )
     rewards = {name: read(out / f"{name}-test") for name in models}
-    found = {CALLED[name]: told(mean_interval(each)) for name, each in rewards.items()}
-    found["taught less untrained, paired"] = told(paired_difference(rewards["before"], rewards["taught"]))
-    found["SDPO less taught, paired"] = told(paired_difference(rewards["taught"], rewards["sdpo"]))
-    lines = ["| | score | 95 % interval |", "|---|---|---|"]
-    lines += [f"| {name} | {row['mean']:.3f} | {interval(row)} |" for name, row in found.items()]
-    text = "\n".join(lines)
-    print(text)
-    if results:
-        head = HEAD.format(
-            style=STYLE,
-            draws=draws,
-            sft_steps=sft_steps,
-            steps=steps,
-            prompts=prompts,
-            rate=rate,
-            temperature=TEMPERATURE,
-            tasks=len(rewards["before"]),
-            repeats=REPEATS,
-        )
-        (results / "learning_sdpo_smollm2.json").write_text(json.dumps(found, indent=1) + "\n")
-        (results / "learning_sdpo_smollm2.md").write_text(f"{head}\n{text}\n")
+    head = HEAD.format(
+        style=STYLE,
+        draws=draws,
+        sft_steps=sft_steps,
+        steps=steps,
+        prompts=prompts,
+        rate=rate,
+        temperature=TEMPERATURE,
+        tasks=len(rewards["before"]),
+        repeats=REPEATS,
+    )
+    unsure = f"The interval of what SDPO added contains 0: {steps * prompts} conversations were too few."
+    page = results / "learning_sdpo_smollm2.md" if results else None
+    report(gains(rewards, CALLED, "before taught", "taught sdpo"), head, page, unsure)
 
 
 if __name__ == "__main__":

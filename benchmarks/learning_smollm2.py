@@ -4,13 +4,10 @@ it never saw. Every stage is skipped where its output is complete, so the same c
     python benchmarks/learning_smollm2.py --out runs/smollm2
 """
 
-import json
 from pathlib import Path
 
 import cyclopts
-from learning import CALLED, STAGES, call, interval, read, told
-
-from usergym.evaluation.statistics import mean_interval, paired_difference
+from learning import CALLED, STAGES, call, gains, read, report
 
 MODEL = "local/smollm2"
 SPEC = "intention:actions=native"
@@ -71,40 +68,19 @@ def main(
     )
     evaluate("grpo", f"checkpoint/{out / 'grpo' / 'model'}", out, tasks)
     rewards = {stage: read(out / f"{stage}-test") for stage in STAGES}
-    found = {CALLED[stage]: told(mean_interval(each)) for stage, each in rewards.items()}
-    found["SFT less untrained, paired"] = told(paired_difference(rewards["before"], rewards["sft"]))
-    found["GRPO less SFT, paired"] = told(paired_difference(rewards["sft"], rewards["grpo"]))
-    lines = ["| stage | reward | 95 % interval |", "|---|---|---|"]
-    lines += [f"| {name} | {row['mean']:.3f} | {interval(row)} |" for name, row in found.items()]
-    text = "\n".join(lines)
-    print(text)
-    if results:
-        head = HEAD.format(
-            taught=taught, sft_steps=sft_steps, steps=steps, prompts=prompts, group=group, tasks=tasks, replies=REPLIES
-        )
-        (results / "learning_smollm2.json").write_text(json.dumps(found, indent=1) + "\n")
-        gain = found["GRPO less SFT, paired"]
-        unsure = gain["low"] is None or gain["low"] <= 0 <= gain["high"]
-        said = f"\nThe interval of what GRPO added contains 0: {steps * prompts * group} conversations were too few.\n"
-        (results / "learning_smollm2.md").write_text(f"{head}\n{text}\n{said if unsure else ''}")
+    head = HEAD.format(
+        taught=taught, sft_steps=sft_steps, steps=steps, prompts=prompts, group=group, tasks=tasks, replies=REPLIES
+    )
+    unsure = f"The interval of what GRPO added contains 0: {steps * prompts * group} conversations were too few."
+    page = results / "learning_smollm2.md" if results else None
+    report(gains(rewards, CALLED, "before sft", "sft grpo"), head, page, unsure)
 
 
 def evaluate(stage: str, model: str, out: Path, tasks: int) -> None:
     call(
-        *(
-            "rollout",
-            "--env",
-            SPEC,
-            "--model",
-            model,
-            "--split",
-            "test",
-            "--limit",
-            tasks,
-            "--out",
-            out / f"{stage}-test",
-        ),
+        *("rollout", "--env", SPEC, "--model", model, "--split", "test", "--limit", tasks),
         *("--max-replies", REPLIES, "--temperature", 1, "--max-tokens", MAX_TOKENS, "--concurrency", 24),
+        *("--out", out / f"{stage}-test"),
     )
 
 

@@ -2,15 +2,11 @@
 
 import json
 import re
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.cli.model_server import Asked, model_server
 from tests.judges.judged import material, verdict
 from usergym.environments.people.contexts import persona_text
 from usergym.users.population import Person, Population, Post, persona, truth
@@ -18,17 +14,6 @@ from usergym.users.population import Person, Population, Post, persona, truth
 PEOPLE, POSTS = 60, 3
 FROM = ("--people", PEOPLE, "--posts", POSTS)
 """Eight of these people are held out for the test, and each wrote under all posts."""
-
-
-@dataclass
-class Asked:
-    """What a server was sent, by model."""
-
-    url: str = ""
-    bodies: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    def counts(self) -> Counter[str]:
-        return Counter(model for model, _ in self.bodies)
 
 
 @cache
@@ -45,10 +30,12 @@ def _truth(system: str, thread: str) -> dict[str, str]:
     return truth(person, post)
 
 
-def answer(model: str, body: dict[str, Any]) -> str:
+def answer(model: str, body: dict[str, Any]) -> str | None:
     """`knower` says what the person that it is told would say, `sloppy` likewise but without the tags of its stance,
     `mute` nothing in tags, `vague` one text for all. `strict` and `lax` judge by the words that are there, `chatty`
     gives no verdict."""
+    if model == "down":
+        return None
     question = body["messages"][-1]["content"]
     if model in ("strict", "lax"):
         shown = material(question)
@@ -70,43 +57,6 @@ def answer(model: str, body: dict[str, Any]) -> str:
     return f"<{level}>{said}</{level}>"
 
 
-def _embedding(text: str) -> list[float]:
-    return [1.0, len(text) / 100, text.count("e") / 10, text.count(" ") / 10]
-
-
-@contextmanager
-def people_server() -> Iterator[Asked]:
+def people_server() -> AbstractContextManager[Asked]:
     """`down` answers nothing but errors."""
-    asked = Asked()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.bodies.append((body["model"], body))
-            payload: Any
-            if self.path.endswith("/embeddings"):
-                payload = {
-                    "data": [{"index": n, "embedding": _embedding(text)} for n, text in enumerate(body["input"])]
-                }
-            elif body["model"] == "down":
-                payload = {"error": {"message": "no such thing"}}
-            else:
-                message = {"role": "assistant", "content": answer(body["model"], body)}
-                payload = {"choices": [{"message": message, "finish_reason": "stop"}]}
-                payload["usage"] = {"prompt_tokens": 9, "completion_tokens": 9}
-            written = json.dumps(payload).encode()
-            self.send_response(400 if "error" in payload else 200)
-            self.send_header("Content-Length", str(len(written)))
-            self.end_headers()
-            self.wfile.write(written)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
-        asked.url = f"http://127.0.0.1:{made.server_address[1]}/v1"
-        try:
-            yield asked
-        finally:
-            made.shutdown()
+    return model_server(answer)

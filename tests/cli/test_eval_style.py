@@ -3,17 +3,13 @@
 import json
 import re
 import sys
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.model_server import Asked, model_server
 from tests.cli.terminal import usergym
 from usergym.cli import main
 from usergym.users.styles.spec import get
@@ -22,17 +18,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked")
 
 PLAIN = "Boil the egg for eight minutes and cool it down."
 LISTED = "How to boil an egg:\n- boil water\n- put the egg in\n- cool the egg down"
-
-
-@dataclass
-class Asked:
-    """What a server was sent, by model."""
-
-    url: str = ""
-    bodies: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    def counts(self) -> Counter[str]:
-        return Counter(model for model, _ in self.bodies)
 
 
 def answer(model: str, body: dict[str, Any]) -> str:
@@ -49,34 +34,10 @@ def answer(model: str, body: dict[str, Any]) -> str:
     return PLAIN if model == "plain" or told else LISTED
 
 
-@contextmanager
-def server() -> Iterator[Asked]:
+def server() -> AbstractContextManager[Asked]:
     """`plain` writes no lists, `lister` does unless it is told a taste, `judge` dislikes lists, `stubborn` always says
     first, `chatty` gives no verdict."""
-    asked = Asked()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.bodies.append((body["model"], body))
-            text = answer(body["model"], body)
-            reply = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
-            payload = json.dumps({**reply, "usage": {"prompt_tokens": 9, "completion_tokens": 9}}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
-        asked.url = f"http://127.0.0.1:{made.server_address[1]}/v1"
-        try:
-            yield asked
-        finally:
-            made.shutdown()
+    return model_server(answer)
 
 
 class Here:

@@ -271,7 +271,7 @@ def test_a_user_that_dies_in_the_middle_costs_its_conversation_and_is_no_zero(
     assert lost.extra_fields["usergym_lost"] == "unavailable"
     assert lost.extra_fields["reward_extra_info"] == {"score": None, "success": None, "lost": 1.0}
     assert sum(lost.response_mask) == 0
-    assert lost.as_dict()["rm_scores"].tolist() == [0.0]
+    assert lost.as_dict()["rm_scores"].tolist() == [0.0] * len(lost.response_ids)
     (said,) = [each.getMessage() for each in caplog.records if "is left out" in each.getMessage()]
     assert "(unavailable)" in said
     assert "user:" in said

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from usergym.cli.errors import told_in_one_line
+from usergym.cli.eval_asking_options import PlaceOptions
 from usergym.cli.eval_runs import slug
 from usergym.cli.eval_style_models import (
     Contender,
@@ -17,11 +18,11 @@ from usergym.cli.eval_style_models import (
     started_from,
     training_run,
 )
-from usergym.cli.eval_style_options import JudgeOptions, PlaceOptions, ReplyOptions
+from usergym.cli.eval_style_options import JudgeOptions, ReplyOptions
 from usergym.cli.eval_style_play import Asked, Taste, compare
 from usergym.cli.eval_style_prompts import leakage, prompt_tasks, shown_taste
 from usergym.cli.eval_style_tables import show
-from usergym.cli.options import run_folder
+from usergym.cli.options import at_least, run_folder
 from usergym.cli.tables import console, print_json
 from usergym.users.styles.spec import parse
 
@@ -78,6 +79,7 @@ def eval_style(
     ignore_leakage
         Go on although prompts were trained on.
     """
+    at_least(2, limit=place.limit)
     tastes = [_taste(each) for each in (style, *also_styles)]
     if len({taste.name for taste in tastes}) < len(tastes):
         raise ValueError(f"--also-styles {' '.join(also_styles)}: a style comes twice; name each once")
@@ -96,7 +98,7 @@ def eval_style(
         ]
     name = run_folder(run, "").name if run else "+".join(slug(each.rsplit("/", 1)[-1]) for each in model)
     folder = run_folder(place.out, f"style-{tastes[0].name}-{name}")
-    asked = Asked(folder, tuple(tastes), tuple(contenders), against, tuple(tasks), place.samples, keep_cut)
+    asked = Asked(folder, tuple(tastes), tuple(contenders), against, tuple(tasks), place.repeats, keep_cut)
     if place.plan:
         _plan(asked, judge, notes, place.json)
         return None
@@ -127,7 +129,7 @@ def _who(
     if steps and not run:
         raise ValueError("--steps are those of a training run; give --run")
     if len(set(model)) < len(model):
-        raise ValueError(f"--model {' '.join(model)}: one comes twice; for more replies to each prompt give --samples")
+        raise ValueError(f"--model {' '.join(model)}: one comes twice; for more replies to each prompt give --repeats")
     if run:
         folder = training_run(run)
         found, of_run = contenders_of(folder, steps), [folder]

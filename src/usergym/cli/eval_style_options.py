@@ -1,11 +1,12 @@
-"""Flags of `usergym eval style`: how replies are asked for, who judges them, and where it is kept."""
+"""Flags of `usergym eval style`: how replies are asked for, and who judges them."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from usergym.cli.options import Json, ReachOptions, at_least
+from usergym.cli.eval_asking_options import AskOptions
+from usergym.cli.options import at_least
 from usergym.judges.pairwise import LONGEST
 from usergym.judges.rules import MARGIN
 from usergym.judges.verdicts import AXES, MAIN, Axis
@@ -13,19 +14,16 @@ from usergym.types import Sampling
 
 
 @dataclass
-class ReplyOptions(ReachOptions):
+class ReplyOptions(AskOptions):
     """How models are reached, and how those that are compared are asked."""
 
     temperature: float = 0.0
     """Of the models that are compared; 0: their likeliest words."""
-    top_p: float | None = None
-    """Likewise; the server's default unless given."""
     max_tokens: int = 512
     """Longest reply, in tokens. A reply cut there is left out and counted, unless --keep-cut."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(0, temperature=self.temperature, top_p=self.top_p)
         at_least(1, max_tokens=self.max_tokens)
 
     def sampling(self) -> Sampling:
@@ -56,29 +54,3 @@ class JudgeOptions:
             raise ValueError(f"--margin is {self.margin}; give less than 1, the largest score")
         if MAIN not in self.axes:
             self.axes = (MAIN, *self.axes)
-
-
-@dataclass
-class PlaceOptions:
-    """Where it is kept, and how much is done."""
-
-    out: str | None = None
-    """Folder for replies and verdicts; a bare name means runs/NAME. Default: named after style and models."""
-    limit: int = 100
-    """Prompts."""
-    samples: int = 1
-    """Replies to each prompt."""
-    concurrency: int = 16
-    """Replies or verdicts in flight."""
-    seed: int = 0
-    """Decides prompts, draws and the bootstrap."""
-    resume: Annotated[bool, Parameter(negative="--fresh")] = True
-    """Go on where it stopped, or start over."""
-    plan: Annotated[bool, Parameter(name=["--plan", "--dry-run"], negative="")] = False
-    """Check everything, print what would be asked of whom, and stop."""
-    json: Json = False
-    """Print one JSON object instead of tables."""
-
-    def __post_init__(self) -> None:
-        at_least(1, samples=self.samples, concurrency=self.concurrency)
-        at_least(2, limit=self.limit)

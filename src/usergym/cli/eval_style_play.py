@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from usergym.cli.eval_asking_options import PlaceOptions
 from usergym.cli.eval_style_models import Contender
-from usergym.cli.eval_style_options import JudgeOptions, PlaceOptions, ReplyOptions
+from usergym.cli.eval_style_options import JudgeOptions, ReplyOptions
 from usergym.cli.eval_style_tables import Result
 from usergym.cli.models import Models
 from usergym.cli.options import identity

@@ -9,10 +9,11 @@ import msgspec
 from cyclopts import Parameter
 
 from usergym.cli.errors import told_in_one_line
+from usergym.cli.eval_asking_options import AskOptions, PlaceOptions
 from usergym.cli.eval_runs import slug
 from usergym.cli.eval_style_models import Contender, other_size, refuse_unreachable, run_of, started_from
 from usergym.cli.eval_users_judging import judge_all, vectors_of
-from usergym.cli.eval_users_options import AskOptions, JudgeOptions, PeopleOptions, PlaceOptions
+from usergym.cli.eval_users_options import JudgeOptions, PeopleOptions
 from usergym.cli.eval_users_play import Asked, play
 from usergym.cli.eval_users_tables import show, show_plan
 from usergym.cli.models import CHECKPOINT, PLAYED, Models, is_checkpoint

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 
-from usergym.cli.eval_users_options import PlaceOptions
+from usergym.cli.eval_asking_options import PlaceOptions
 from usergym.cli.eval_users_play import Asked, close, to_its_end
 from usergym.cli.models import Models
 from usergym.cli.running import progress

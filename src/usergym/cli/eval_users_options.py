@@ -1,4 +1,4 @@
-"""Flags of `usergym eval users`: who is simulated, who is asked, who judges, and where it is kept."""
+"""Flags of `usergym eval users`: who is simulated, what is asked for, and who judges."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from usergym.cli.options import Json, ReachOptions, at_least
+from usergym.cli.options import at_least
 from usergym.evaluation.users import Play
-from usergym.types import Sampling
 
 
 @dataclass
@@ -44,23 +43,6 @@ class PeopleOptions:
 
 
 @dataclass
-class AskOptions(ReachOptions):
-    """How models are reached and asked."""
-
-    temperature: float = 0.4
-    """Of the models that are evaluated."""
-    top_p: float | None = None
-    """Likewise; the server's default unless given."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(0, temperature=self.temperature, top_p=self.top_p)
-
-    def sampling(self) -> Sampling:
-        return Sampling(self.temperature, self.top_p)
-
-
-@dataclass
 class JudgeOptions:
     """Who judges, beside the overlap of words."""
 
@@ -72,28 +54,3 @@ class JudgeOptions:
     embedding_model: str | None = None
     """Adds the cosine of embeddings, and energy distance on them: openai/text-embedding-3-large, http://HOST/v1/M,
     local/PATH.gguf."""
-
-
-@dataclass
-class PlaceOptions:
-    """Where it is kept, and how much is done."""
-
-    out: str | None = None
-    """Folder for replies and results; a bare name means runs/NAME. Default: named after the models."""
-    limit: int = 100
-    """Contexts, each person's alike many."""
-    repeats: int = 1
-    """Replies to each; with several, calibration is of their mean."""
-    concurrency: int = 16
-    """Replies or judgements in flight."""
-    seed: int = 0
-    """Decides contexts, draws and the bootstrap."""
-    resume: Annotated[bool, Parameter(negative="--fresh")] = True
-    """Go on where it stopped, or start over."""
-    plan: Annotated[bool, Parameter(name=["--plan", "--dry-run"], negative="")] = False
-    """Check everything, print what would be asked of whom, and stop."""
-    json: Json = False
-    """Print one JSON object instead of tables."""
-
-    def __post_init__(self) -> None:
-        at_least(1, limit=self.limit, repeats=self.repeats, concurrency=self.concurrency)

@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from usergym.cli.eval_asking_options import PlaceOptions
 from usergym.cli.eval_style_models import Contender
-from usergym.cli.eval_users_options import PeopleOptions, PlaceOptions
+from usergym.cli.eval_users_options import PeopleOptions
 from usergym.cli.models import PLAYED, Models
 from usergym.cli.options import ReachOptions, identity
 from usergym.cli.running import console, how_to_resume, outcomes, progress

@@ -5,6 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -47,8 +48,8 @@ class StudyStore:
 
     def __init__(self, folder: Path, settings: Settings, items: Mapping[str, Item], invited: int = 0) -> None:
         """RunRefused where another process writes to the folder, or it holds another study."""
-        self._lock = sole_writer(folder)
-        try:
+        with ExitStack() as opened:
+            opened.enter_context(sole_writer(folder))
             folder.chmod(0o700)
             self.folder = folder
             self.settings = _settle(folder, settings, items)
@@ -56,11 +57,10 @@ class StudyStore:
             self.codes = _codes(folder / CODES, invited)
             self.torn = set_torn_line_aside(folder / ANSWERS)
             self.progress = replay(self.settings, items, folder / ANSWERS)
-            self._file = Writer(folder / ANSWERS, append=True)
+            self._file = opened.enter_context(Writer(folder / ANSWERS, append=True))
             self._descriptor = os.open(folder / ANSWERS, os.O_RDONLY)
-        except BaseException:
-            self._lock.close()
-            raise
+            opened.callback(os.close, self._descriptor)
+            self._opened = opened.pop_all()
         self._invited = {self.hashed(code) for code in self.codes}
 
     @property
@@ -111,9 +111,7 @@ class StudyStore:
         self.progress.apply(line)
 
     def close(self) -> None:
-        self._file.close()
-        os.close(self._descriptor)
-        self._lock.close()
+        self._opened.close()
 
     @classmethod
     def reopen(cls, folder: Path, changes: Mapping[str, object], invited: int = 0) -> Self:
