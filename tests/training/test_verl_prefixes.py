@@ -10,7 +10,7 @@ import torch
 from usergym.cli.train_users import begin_with
 from usergym.environments.people.contexts import Context
 from usergym.environments.people.gym import People
-from usergym.environments.people.reservoir import Prefix, Reservoir
+from usergym.environments.people.reservoir import Offer, Prefix, Reservoir
 from usergym.training.verl_prefixes import read_map, write_map
 
 LEVELS = ("stance", "emotion", "response")
@@ -64,7 +64,7 @@ def test_states_come_with_those_before_them_and_their_mean_score(tmp_path: Path,
 def test_a_prefix_of_another_run_is_as_old_as_it_was_there(tmp_path: Path) -> None:
     there = Reservoir()
     for there.step, said in ((3, "early"), (9, "late")):
-        there.offer(said, "stance", None, said, 1.0)
+        there.offer(Offer(said, "stance", None, said, 1.0))
     there.save(tmp_path / "prefixes.json")
     here = Reservoir(max_age=5)
     here.begin_with(tmp_path / "prefixes.json")
@@ -116,7 +116,7 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, value: Any) -> None:
 def test_prefixes_are_for_modes_that_build_on_them(tmp_path: Path) -> None:
     path = tmp_path / "prefixes.json"
     there = Reservoir()
-    there.offer("c0", "stance", None, "for it", 1.0)
+    there.offer(Offer("c0", "stance", None, "for it", 1.0))
     there.save(path)
     building = People("separate_generation", people=2, posts=1)
     begin_with(building, path)

@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import gather_object
+
 from usergym.environments.people.gym import People
 from usergym.models.base import Model
 from usergym.rollouts.engine import Cast
 from usergym.training import grpo
 from usergym.training.courses import Course
 from usergym.training.grpo import Trained
-from usergym.training.grpo_checks import processes
 from usergym.training.grpo_config import GrpoConfig
 from usergym.training.trl_seam import ConversationTrainer
 from usergym.types import Task, Trajectory
@@ -30,15 +31,9 @@ def train(
     resume: bool = True,
     say: Callable[[str], None] = print,
 ) -> Trained:
-    """Trains on the tasks of `course`, whose environment is People; raises as `grpo.train`, and ValueError for states
-    that condition in several processes, each of which would condition on others."""
+    """Trains on the tasks of `course`, whose environment is People; raises as `grpo.train`."""
     people = course.environment
     assert isinstance(people, People)
-    if people.builds and processes() > 1:
-        raise ValueError(
-            f"{people.mode.name} builds on the states of earlier steps, which every process would have of its own; "
-            "train in one process, or with a configuration that does not condition (separate_system_prompt)"
-        )
     made_by = partial(StateTrainer, people=people)
     return grpo.train(config, [course], cast, models, identity=identity, resume=resume, say=say, made_by=made_by)
 
@@ -68,7 +63,11 @@ class StateTrainer(ConversationTrainer):
     def _lived(self, starts: Sequence[tuple[Course, Task, int]]) -> list[Trajectory]:
         reservoir = self.people.reservoir
         reservoir.step = self.state.global_step // self.updates
-        made = super()._lived(starts)
+        with reservoir.waiting() as offers:
+            made = super()._lived(starts)
+        # All processes keep the same, in the same order: the next level of a context may be asked for in any of them.
+        for offer in gather_object(offers):
+            reservoir.offer(offer)
         self._tell(made)
         return made
 
@@ -83,8 +82,13 @@ class StateTrainer(ConversationTrainer):
                 if reward.name.endswith("_kept"):
                     why = reward.reason.partition(":")[0] or "kept"
                     scores.setdefault(f"replies/{why}", []).append(1.0)
-        for name, values in scores.items():
-            whole = len(made) if name.startswith("replies/") else len(values)
+        count, pooled = 0, dict[str, list[float]]()
+        for whole, own in gather_object([(len(made), scores)]):
+            count += whole
+            for name, values in own.items():
+                pooled.setdefault(name, []).extend(values)
+        for name, values in pooled.items():
+            whole = count if name.startswith("replies/") else len(values)
             metrics[f"states/{name}"].append(sum(values) / whole)
         if self.people.builds:
             ages = list(self.people.reservoir.ages())

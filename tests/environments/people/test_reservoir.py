@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usergym.environments.people.reservoir import NEAR, Prefix, Reservoir
+from usergym.environments.people.reservoir import NEAR, Offer, Prefix, Reservoir
 
 texts = st.text(min_size=1, max_size=12).filter(str.strip)
 offers = st.lists(
@@ -18,7 +18,7 @@ offers = st.lists(
 def test_it_holds_the_best_and_no_more_than_it_may(made: list[tuple[str, str, str, float]], size: int) -> None:
     reservoir = Reservoir(size)
     for context, level, said, score in made:
-        reservoir.offer(context, level, None, said, score)
+        reservoir.offer(Offer(context, level, None, said, score))
     assert len(reservoir) <= 6 * size
     for context in "abc":
         scores = [score for where, level, _, score in made if (where, level) == (context, "stance") and score > 0]
@@ -37,7 +37,7 @@ def test_what_is_saved_is_what_was_held(
     reservoir = Reservoir()
     reservoir.step = 7
     for context, level, said, score in made:
-        reservoir.offer(context, level, None, said, score)
+        reservoir.offer(Offer(context, level, None, said, score))
     path = tmp_path_factory.mktemp("saved") / "prefixes.json"
     reservoir.save(path)
     again = Reservoir()
@@ -52,10 +52,10 @@ def test_what_is_saved_is_what_was_held(
 
 def test_a_prefix_of_an_old_policy_is_dropped() -> None:
     reservoir = Reservoir(size=2, max_age=10)
-    reservoir.offer("a", "stance", None, "old", 1.0)
+    reservoir.offer(Offer("a", "stance", None, "old", 1.0))
     reservoir.step = 11
     assert reservoir.draw("a", ["stance"], 0) is None
-    reservoir.offer("a", "stance", None, "new", 0.1)
+    reservoir.offer(Offer("a", "stance", None, "new", 0.1))
     drawn = reservoir.draw("a", ["stance"], 0)
     assert drawn
     assert drawn.states == {"stance": "new"}
@@ -63,10 +63,10 @@ def test_a_prefix_of_an_old_policy_is_dropped() -> None:
 
 def test_a_score_is_the_mean_over_the_states_and_a_missing_level_falls_back_to_the_one_before() -> None:
     reservoir = Reservoir()
-    reservoir.offer("a", "stance", None, "yes", 1.0)
+    reservoir.offer(Offer("a", "stance", None, "yes", 1.0))
     before = reservoir.draw("a", ["stance", "emotion"], 0)
     assert before == Prefix({"stance": "yes"}, 1.0, 0)
-    reservoir.offer("a", "emotion", before, "joy", 0.5)
+    reservoir.offer(Offer("a", "emotion", before, "joy", 0.5))
     drawn = reservoir.draw("a", ["stance", "emotion"], 0)
     assert drawn == Prefix({"stance": "yes", "emotion": "joy"}, 0.75, 0)
 
@@ -74,7 +74,7 @@ def test_a_score_is_the_mean_over_the_states_and_a_missing_level_falls_back_to_t
 def test_the_oldest_contexts_make_room() -> None:
     reservoir = Reservoir(contexts=2)
     for context in "abc":
-        reservoir.offer(context, "stance", None, "yes", 1.0)
+        reservoir.offer(Offer(context, "stance", None, "yes", 1.0))
     assert reservoir.draw("a", ["stance"], 0) is None
     assert reservoir.draw("b", ["stance"], 0) is not None
 

@@ -9,7 +9,7 @@ from usergym.environments.base import Environment, World
 from usergym.environments.people import rows
 from usergym.environments.people.contexts import RESPONSE, Context, generated, read_contexts
 from usergym.environments.people.grading import Grade, Read, by_judge, by_overlap, read_reply
-from usergym.environments.people.reservoir import Prefix, Reservoir
+from usergym.environments.people.reservoir import Offer, Prefix, Reservoir
 from usergym.judges.alignment import KeyPointReader
 from usergym.models.base import Model
 from usergym.types import Reward, Seat, Speaker, Task, Trajectory, stable_hash
@@ -140,7 +140,7 @@ class People(Environment):
         value = earned[asked.level].value if asked.level in earned else None
         if not read.wrong and value is not None:
             before = held(earned[HELD]) if HELD in earned else None
-            self.reservoir.offer(asked.context, asked.level, before, read.text, value)
+            self.reservoir.offer(Offer(asked.context, asked.level, before, read.text, value))
 
     @property
     def builds(self) -> bool:

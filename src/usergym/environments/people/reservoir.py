@@ -1,6 +1,7 @@
 """The best states so far, for each context: what a level is conditioned on while a person is learned."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -21,6 +22,16 @@ class Prefix(Record, frozen=True):
     """The mean over its states, from 0 to 1."""
     step: int
     """Of the training run, when its last state was generated."""
+
+
+class Offer(Record, frozen=True):
+    """What was generated at a level of a context behind a prefix, and what it earned."""
+
+    context: str
+    level: str
+    before: Prefix | None
+    said: str
+    score: float
 
 
 class Saved(Record, frozen=True):
@@ -47,18 +58,36 @@ class Reservoir:
         self.contexts = contexts
         self.step = 0
         self._found: dict[str, dict[str, list[Prefix]]] = {}
+        self._waiting: list[Offer] | None = None
 
     def __len__(self) -> int:
         return sum(len(prefixes) for levels in self._found.values() for prefixes in levels.values())
 
-    def offer(self, context: str, level: str, before: Prefix | None, said: str, score: float) -> None:
-        """`said` was generated at `level` behind `before`, and earned `score`. What is worth nothing is not kept."""
-        if not said.strip() or score <= 0:
+    def offer(self, offer: Offer) -> None:
+        """What is worth nothing is not kept."""
+        if not offer.said.strip() or offer.score <= 0:
             return
+        if self._waiting is None:
+            self._keep(offer)
+        else:
+            self._waiting.append(offer)
+
+    @contextmanager
+    def waiting(self) -> Iterator[list[Offer]]:
+        """Within, offers only gather in the list, so that nothing hangs on which came first; nothing is kept of them
+        unless they are offered again."""
+        self._waiting = []
+        try:
+            yield self._waiting
+        finally:
+            self._waiting = None
+
+    def _keep(self, offer: Offer) -> None:
+        before, context, level = offer.before, offer.context, offer.level
         held = before.states if before else {}
-        states = {**held, level: said}
+        states = {**held, level: offer.said}
         earned = before.score * len(held) if before else 0.0
-        prefix = Prefix(states, (earned + score) / len(states), self.step)
+        prefix = Prefix(states, (earned + offer.score) / len(states), self.step)
         levels = self._found.pop(context, {})
         self._found[context] = levels  # the latest is the last
         kept = [each for each in levels.get(level, []) if each.states != states and self._fresh(each)]
