@@ -20,14 +20,16 @@ from learning import call, interval, told
 from usergym.environments.people.gym import People
 from usergym.environments.people.rows import asked_of
 from usergym.evaluation.statistics import mean_interval, paired_difference
-from usergym.rollouts.store import read_trajectories
+from usergym.rollouts.store import read_failures, read_trajectories
 from usergym.users.states import load, written
 from usergym.users.states.prompting import system_prompt
 from usergym.users.states.speaking import Speech
 
-SIZE = {"hidden": 128, "layers": 4, "heads": 4}
+SIZE = {"vocabulary": 2000, "hidden": 128, "layers": 3, "heads": 4, "context": 1024}
 TAUGHT, TRAINED = 7, 0
 """Populations: of whom the language is learned, and who is learned."""
+TOLD = ("values", "communication")
+"""Of a persona. What is left out decides no state."""
 PEOPLE, POSTS = 300, 60
 EXAMPLES, TEACHING_STEPS = 12_000, 500
 STEPS, PROMPTS, GROUP = 60, 16, 4
@@ -56,12 +58,14 @@ FIRST = WAYS[0]
 """Whose sampled tokens are the budget of all."""
 
 MEASURES = {
-    "states": f"people:people={PEOPLE},posts={POSTS},levels={'+'.join(STATES)}",
-    "response": f"people:people={PEOPLE},posts={POSTS},levels=response",
-    "response through states": f"people:people={PEOPLE},posts={POSTS},speaks=1",
-    "states, persona shuffled": f"people:people={PEOPLE},posts={POSTS},levels={'+'.join(STATES)},persona=shuffled",
-    "response, persona shuffled": f"people:people={PEOPLE},posts={POSTS},levels=response,persona=shuffled",
+    "states": f"levels={'+'.join(STATES)}",
+    "response": "levels=response",
+    "response through states": "speaks=1",
+    "states, persona shuffled": f"levels={'+'.join(STATES)},persona=shuffled",
+    "response, persona shuffled": "levels=response,persona=shuffled",
 }
+THROUGH = ("states, each in sight of those before", "response through states")
+"""Of the same conversations."""
 
 
 def main(
@@ -99,18 +103,21 @@ def main(
     for seed in range(seeds) if only is None else (only,):
         folder = out / f"seed{seed}"
         model = taught(folder, seed, examples, teaching_steps)
-        measure(model, folder / "taught", contexts)
+        measure(model, folder / "taught", contexts, out)
         for way in WAYS:
             train(way, model, folder, seed, steps)
-            measure(place(folder, way) / "model", place(folder, way), contexts)
+            measure(place(folder, way) / "model", place(folder, way), contexts, out)
     if only is not None:
         return
     found = {name: measured(name, out, seeds) for name in ("taught", *(way.name for way in WAYS))}
     spent = {way.name: sum(budget(place(out / f"seed{seed}", way)) for seed in range(seeds)) // seeds for way in WAYS}
-    text = tables(found, spent)
+    levels = {name: by_level(name, out, seeds) for name in found}
+    text = f"{tables(found, spent)}\n\n{level_table(levels)}"
     print(text)
     if results:
-        (results / "learning_users.json").write_text(json.dumps({"measured": found, "tokens": spent}, indent=1) + "\n")
+        (results / "learning_users.json").write_text(
+            json.dumps({"measured": found, "levels": levels, "tokens": spent}, indent=1) + "\n"
+        )
         page = (Path(__file__).parent / "learning_users.md.in").read_text()
         slots = {"{tables}": text, "{seeds}": str(seeds), "{steps}": str(steps), "{contexts}": str(contexts)}
         for slot, value in slots.items():
@@ -122,10 +129,24 @@ def place(folder: Path, way: Way) -> Path:
     return folder / "".join(each if each.isalnum() else "-" for each in way.name)
 
 
-def conversations(population: int, count: int, seed: int, both: bool) -> Iterator[dict[str, Any]]:
+def people_of(population: int, out: Path) -> Path:
+    """Rows of a population: the opening text of each thread alone, and of each persona what decides states."""
+    path = out / f"population-{population}.jsonl"
+    if not path.exists():
+        whole = out / f"whole-{population}.jsonl"
+        call("population", "--people", PEOPLE, "--posts", POSTS, "--seed", population, "--turns", 1, "--out", whole)
+        rows = [json.loads(line) for line in whole.read_text().splitlines()]
+        for row in rows:
+            persona = row["metadata"]["persona"]
+            row["metadata"]["persona"] = {field: persona[field] for field in TOLD}
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return path
+
+
+def conversations(data: Path, count: int, seed: int, both: bool) -> Iterator[dict[str, Any]]:
     """What people thought and said, behind what asks for it. `both`: half of them by the prompt of the whole hierarchy
     that tells the states before; else by each level's own prompt."""
-    people = People(people=PEOPLE, posts=POSTS, population_seed=population)
+    people = People(data=str(data))
     random = Random(seed)
     for task in islice(people.tasks("train", seed), count):
         asked = asked_of(task)
@@ -144,14 +165,14 @@ def taught(folder: Path, seed: int, count: int, steps: int) -> Path:
     data, untrained = folder / "taught.jsonl", folder / "untrained"
     if not data.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        rows = conversations(TAUGHT, count, seed, both=True)
+        rows = conversations(people_of(TAUGHT, folder.parent), count, seed, both=True)
         data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     if not (untrained / "config.json").exists():
         lines = data.read_text().splitlines()[:3000]
         texts = [message["content"] for line in lines for message in json.loads(line)["messages"]]
         ways = ((level, shared) for level in HIERARCHY.names for shared in (False, True))
         frames = [system_prompt(HIERARCHY, level, "", shared=shared) for level, shared in ways]
-        tiny.make(untrained, texts, fixed=frames, vocabulary=3000, phrases=True, context=1024, seed=seed, **SIZE)
+        tiny.make(untrained, texts, fixed=frames, seed=seed, **SIZE)
     call(
         *("train", "sft", data, "--model", untrained, "--out", folder / "taught", "--steps", steps, "--batch", 64),
         *("--micro-batch", 64, "--learning-rate", 2e-3, "--seed", seed),
@@ -165,17 +186,16 @@ def train(way: Way, model: Path, folder: Path, seed: int, steps: int) -> None:
         if way != FIRST:
             steps = scaled(place(folder, FIRST), steps, way)
         call(
-            *("train", "users", "--mode", way.mode, "--people", PEOPLE, "--posts", POSTS, "--model", model),
-            *("--population-seed", TRAINED, "--out", run, "--steps", steps, "--prompts", PROMPTS, "--group", GROUP),
+            *("train", "users", people_of(TRAINED, folder.parent), "--mode", way.mode, "--model", model, "--out", run),
+            *("--steps", steps, "--prompts", PROMPTS, "--group", GROUP),
             *("--micro-batch", 64, "--learning-rate", RATE, "--warmup", 2, "--validation", 0, "--eval-every", 0),
             *("--save-every", 10, "--keep", 1, "--seed", seed, *way.flags),
         )
         return
     data = folder / "sft.jsonl"
     if not data.exists():
-        data.write_text(
-            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in within(place(folder, FIRST), seed))
-        )
+        rows = within(place(folder, FIRST), people_of(TRAINED, folder.parent), seed)
+        data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     call(
         *("train", "sft", data, "--model", model, "--out", run, "--epochs", 1, "--batch", 64, "--micro-batch", 64),
         *("--learning-rate", RATE, "--seed", seed),
@@ -200,20 +220,21 @@ def scaled(first: Path, steps: int, way: Way) -> int:
     return max(1, round(steps * sum(means.values()) / len(means) / means["response"]))
 
 
-def within(first: Path, seed: int) -> Iterator[dict[str, Any]]:
+def within(first: Path, data: Path, seed: int) -> Iterator[dict[str, Any]]:
     """As many conversations as have so many characters as the first way sampled tokens have on average."""
     left = sum(len(turn.message.content) for each in read_trajectories(first) for turn in each.turns[1:])
-    for row in conversations(TRAINED, EXAMPLES, seed, both=False):
+    for row in conversations(data, EXAMPLES, seed, both=False):
         left -= len(row["messages"][-1]["content"])
         if left < 0:
             return
         yield row
 
 
-def measure(model: Path, folder: Path, contexts: int) -> None:
+def measure(model: Path, folder: Path, contexts: int, out: Path) -> None:
     if not (model / "states.json").exists():
         Speech(HIERARCHY).save(model)
-    for name, spec in MEASURES.items():
+    for name, asked_for in MEASURES.items():
+        spec = f"people:data={people_of(TRAINED, out)},{asked_for}"
         asked = str(model) if "through" in name else f"checkpoint/{model}"
         limit = contexts * (len(STATES) if name.startswith("states") else 1)
         call(
@@ -230,30 +251,56 @@ def test(folder: Path, name: str) -> Path:
 def measured(name: str, out: Path, seeds: int) -> dict[str, Any]:
     """Mean alignment of each measure, and what it gained over the taught model; by person, all seeds together."""
     row: dict[str, Any] = {}
-    for measure_of in MEASURES:
-        folders = [out / f"seed{seed}" / _named(name) for seed in range(seeds)]
-        each = [by_person(test(folder, measure_of)) for folder in folders]
-        before = [by_person(test(out / f"seed{seed}" / "taught", measure_of)) for seed in range(seeds)]
+    for measure_of, (run, levels) in {
+        **{each: (each, ()) for each in MEASURES},
+        THROUGH[0]: (THROUGH[1], STATES),
+    }.items():
+        runs = [test(out / f"seed{seed}" / _named(name), run) for seed in range(seeds)]
+        each = [by_person(found, levels) for found in runs]
+        before = [by_person(test(out / f"seed{seed}" / "taught", run), levels) for seed in range(seeds)]
         row[measure_of] = {
             **told(mean_interval(pooled(each))),
             "gain": told(paired_difference(pooled(before), pooled(each))),
             "seeds": [told(mean_interval(one))["mean"] for one in each],
+            "left_out": sum(left_out(found) for found in runs),
         }
     return row
+
+
+def by_level(name: str, out: Path, seeds: int) -> dict[str, Any]:
+    """Of each state: its mean alignment and what that gained over the taught model."""
+
+    def found(folder: str, level: str) -> dict[str, list[float]]:
+        runs = (test(out / f"seed{seed}" / folder, "states") for seed in range(seeds))
+        return pooled([by_person(run, (level,)) for run in runs])
+
+    return {
+        level: {
+            **told(mean_interval(found(_named(name), level))),
+            "gain": told(paired_difference(found("taught", level), found(_named(name), level))),
+        }
+        for level in STATES
+    }
 
 
 def _named(name: str) -> str:
     return name if name == "taught" else place(Path(), next(way for way in WAYS if way.name == name)).name
 
 
-def by_person(run: Path) -> dict[str, list[float]]:
-    """Rewards; intervals are clustered by whom they are about. What failed has none."""
+def by_person(run: Path, levels: Sequence[str] = ()) -> dict[str, list[float]]:
+    """Rewards, or the alignment of some levels; intervals are clustered by whom they are about."""
     found: dict[str, list[float]] = {}
     for trajectory in read_trajectories(run):
-        reward = trajectory.reward()
-        if reward is not None:
-            found.setdefault(trajectory.task.group, []).append(reward)
-    return found
+        if not levels:
+            values = [trajectory.reward()]
+        else:
+            values = [each.value for each in trajectory.rewards if each.name in levels]
+        found.setdefault(trajectory.task.group, []).extend(each for each in values if each is not None)
+    return {person: values for person, values in found.items() if values}
+
+
+def left_out(run: Path) -> int:
+    return sum(1 for _ in read_failures(run)) + sum(each.reward() is None for each in read_trajectories(run))
 
 
 def pooled(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
@@ -262,17 +309,33 @@ def pooled(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]
 
 
 def tables(found: Mapping[str, Mapping[str, Any]], spent: Mapping[str, int]) -> str:
-    lines = ["| trained by | tokens | measure | alignment | 95 % interval | less taught | 95 % interval | by seed |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+    lines = [
+        "| trained by | tokens | measure | alignment | 95 % interval | less taught | 95 % interval | by seed | lost |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
     for name, row in found.items():
         for measure_of, one in row.items():
             by_seed = ", ".join(f"{each:.3f}" for each in one["seeds"])
             gain = one["gain"]
             lines.append(
                 f"| {name} | {spent.get(name, 0):,} | {measure_of} | {one['mean']:.3f} | {interval(one)} "
-                f"| {gain['mean']:+.3f} | {interval(gain)} | {by_seed} |"
+                f"| {gain['mean']:+.3f} | {interval(gain)} | {by_seed} | {one['left_out']} |"
             )
     return "\n".join(lines)
+
+
+def level_table(levels: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = [f"| states, trained by | {' | '.join(STATES)} |", "|---" * (len(STATES) + 1) + "|"]
+    for name, row in levels.items():
+        cells = (f"{one['mean']:.3f} ({one['gain']['mean']:+.3f}{_sure(one['gain'])})" for one in row.values())
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(
+        [*lines, "", "In brackets what was gained over the taught model; * where its interval is clear of 0."]
+    )
+
+
+def _sure(gain: Mapping[str, Any]) -> str:
+    return "*" if gain["low"] is not None and (gain["low"] > 0 or gain["high"] < 0) else ""
 
 
 if __name__ == "__main__":

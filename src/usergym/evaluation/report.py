@@ -66,17 +66,11 @@ def write_report(
 
     `samples` conversations are shown of each run. Without the extra `plots` the page says how to get plots.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from usergym.evaluation.pages import templates
 
     gathered = [_gather(name, source, samples) for name, source in runs.items()]
     plots = plots_of(gathered, evaluated)
-    template = Environment(
-        loader=PackageLoader("usergym.evaluation", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("report.html.j2")
+    template = templates("usergym.evaluation").get_template("report.html.j2")
     script = (files("usergym.evaluation") / "templates" / "report.js").read_text(encoding="utf-8")
     page = template.render(
         title=drawable(title),

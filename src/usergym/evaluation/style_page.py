@@ -25,15 +25,9 @@ def page(
     about: About, standings: Sequence[Standing], charts: Sequence[tuple[str, str]], colours: Mapping[str, str]
 ) -> str:
     """`charts`: title and SVG. `colours`: of the styles, in their order."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from usergym.evaluation.pages import templates
 
-    template = Environment(
-        loader=PackageLoader("usergym.evaluation", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("style.html.j2")
+    template = templates("usergym.evaluation").get_template("style.html.j2")
     made = template.render(
         about=about,
         version=__version__,

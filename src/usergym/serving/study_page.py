@@ -100,15 +100,9 @@ class Pages:
     """The templates, ready to be filled in."""
 
     def __init__(self) -> None:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from usergym.evaluation.pages import templates
 
-        self._templates = Environment(
-            loader=PackageLoader("usergym.serving", "study_pages"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates("usergym.serving", "study_pages")
 
     def welcome(self, progress: Progress, closed: bool, problem: str = "") -> str:
         settings = progress.settings

@@ -56,17 +56,11 @@ def page(
 ) -> str:
     """The page. `totals`: those of `found`, where they are known already. `cut`: ids of replies that end where
     --max-tokens is."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from usergym.evaluation.pages import templates
 
     signals = [each for each in found if isinstance(each, TokenSignal)]
     ends = limit(signals)
-    template = Environment(
-        loader=PackageLoader("usergym.viewer", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("signal.html.j2")
+    template = templates("usergym.viewer").get_template("signal.html.j2")
     made = template.render(
         title=_drawn(title),
         version=__version__,
