@@ -14,6 +14,7 @@ from usergym.cli.options import Json, above_zero, run_folder
 from usergym.cli.running import console
 from usergym.cli.tables import console as tables
 from usergym.cli.tables import print_json, show_skipped
+from usergym.cli.train_sft_people import is_of_a_person, of_a_person
 from usergym.data.convert import read_conversations
 from usergym.data.split import FirstRows
 from usergym.rows import Skipped
@@ -63,7 +64,8 @@ def sft(
     n_val
         Hold out so many of the conversations in the data, those of one task together, where --validation gives none.
     speaker
-        Whose words are learned. Rows of `usergym export --speaker user` have the user as the assistant already.
+        Whose words are learned. Rows of `usergym export --speaker user` have the user as the assistant already; of rows
+        of `usergym prepare users --sft` it is always HUMAN, behind what the environment people would show.
     skip_bad
         Leave out rows that cannot be read, count and list them; otherwise the first one ends the run.
     resume
@@ -114,11 +116,14 @@ class Reader:
             if not source.exists() and (Path("runs") / source).is_dir():
                 source = Path("runs") / source
             file = source / "trajectories.jsonl" if source.is_dir() else source
+            if not file.exists() and source.is_dir() and (prepared := source / "train.parquet").exists():
+                file = prepared
             if not file.exists():
                 raise ValueError(f"{file} does not exist; give a file of conversations, or the folder of a run")
             for trajectory in read_conversations(file, skip_bad=self.skip_bad, skipped=self.skipped):
                 if trajectory.error is None:
-                    yield trajectory.task, told(trajectory, self.speaker)
+                    person = is_of_a_person(trajectory)
+                    yield trajectory.task, of_a_person(trajectory) if person else told(trajectory, self.speaker)
 
 
 def split(found: Sequence[tuple[Task, Conversation]], n_val: int) -> tuple[list[Conversation], list[Conversation]]:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from usergym.models import tool_text
-from usergym.training.chat import Chat, TemplateError, to_rows
+from usergym.training.chat import THINK, THOUGHT, Chat, TemplateError, to_rows
 from usergym.training.marks import marked
 from usergym.training.tokens import Row, rows
 from usergym.types import Message, Speaker, Tool, Trajectory
@@ -141,7 +141,7 @@ class Encoder:
         if any(each in self._special for each in ids[:-1]):
             raise Unlearnable("words that hold the name of a special token")
         if not same(self.chat.read(ids), message):
-            raise Unlearnable("words that do not come back from their tokens")
+            raise Unlearnable("conversations whose words do not come back from their tokens")
         return ids
 
     def _by_marks(self, message: Message) -> list[int]:
@@ -224,12 +224,16 @@ def verify(chat: Chat, row: Example, conversation: Conversation) -> None:
 
 
 def same(read: Message, wrote: Message) -> bool:
-    """Whether two messages say and call the same. Reasoning may be missing from what was read: most templates have no
-    place for it."""
+    """Whether two messages say and call the same. Reasoning may be missing from what was read, since most templates
+    have no place for it; a thought that was written in the words themselves may not."""
 
     def of(message: Message) -> tuple[object, ...]:
         return message.content.strip(), [(call.name, _value(call.arguments)) for call in message.tool_calls]
 
+    thought, closed, words = wrote.content.lstrip().partition(THOUGHT)
+    if wrote.reasoning is None and closed and thought.startswith(THINK):
+        meant = msgspec.structs.replace(wrote, content=words)
+        return of(read) == of(meant) and (read.reasoning or "").strip() == thought.removeprefix(THINK).strip()
     return of(read) == of(wrote) and read.reasoning in (None, (wrote.reasoning or "").strip("\n"))
 
 
