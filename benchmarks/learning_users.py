@@ -1,15 +1,14 @@
-"""Does a simulated user learn to think as a person? A tiny model is taught the language of the synthetic population
-(users/population) on people of one seed; then `usergym train users` trains it on others, whose states are known, and
-it is measured on people that it never saw. Every stage is skipped where its output is complete, so the same command
-goes on where it stopped.
+"""Does a simulated user learn to think as a person? A tiny model is taught what half of the people of the synthetic
+population (users/population) think and write; then `usergym train users` trains it on the others, and it is measured
+on people that it never saw. Every stage is skipped where its output is complete, so the same command goes on where it
+stopped.
 
     python benchmarks/learning_users.py --out runs/learning_users --results docs/results
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,19 +20,20 @@ from usergym.environments.people.gym import People
 from usergym.environments.people.rows import asked_of
 from usergym.evaluation.statistics import mean_interval, paired_difference
 from usergym.rollouts.store import read_failures, read_trajectories
+from usergym.types import Task, stable_hash
 from usergym.users.states import load, written
 from usergym.users.states.prompting import system_prompt
 from usergym.users.states.speaking import Speech
 
 SIZE = {"vocabulary": 2000, "hidden": 128, "layers": 3, "heads": 4, "context": 1024}
-TAUGHT, TRAINED = 7, 0
-"""Populations: of whom the language is learned, and who is learned."""
 TOLD = ("values", "communication")
 """Of a persona. What is left out decides no state."""
-PEOPLE, POSTS = 300, 60
-EXAMPLES, TEACHING_STEPS = 12_000, 500
+PEOPLE, POSTS = 400, 12
+TEACHING_STEPS = 400
+WHOLE, SHARED = 0.3, 0.6
+"""Of what is taught, the share that has all levels in one reply, and up to where states before it are told."""
 STEPS, PROMPTS, GROUP = 60, 16, 4
-RATE = 1e-4
+RATE, SFT_RATE = 1e-4, 3e-4
 CONTEXTS = 60
 """Held out, for each measure."""
 STATES = ("stance", "emotion", "belief", "value", "goal", "communication")
@@ -75,7 +75,6 @@ def main(
     seeds: int = 3,
     only: int | None = None,
     steps: int = STEPS,
-    examples: int = EXAMPLES,
     teaching_steps: int = TEACHING_STEPS,
     contexts: int = CONTEXTS,
 ) -> None:
@@ -93,20 +92,18 @@ def main(
         This seed alone, and no results: for several at once.
     steps
         Of GRPO; what is compared has as many tokens.
-    examples
-        From which the language is learned.
     teaching_steps
-        Of 64 of them.
+        Of 64 conversations.
     contexts
         Held out, for each measure.
     """
+    model = taught(out, teaching_steps)
     for seed in range(seeds) if only is None else (only,):
         folder = out / f"seed{seed}"
-        model = taught(folder, seed, examples, teaching_steps)
-        measure(model, folder / "taught", contexts, out)
+        measure(model, folder / "taught", contexts, out, seed)
         for way in WAYS:
             train(way, model, folder, seed, steps)
-            measure(place(folder, way) / "model", place(folder, way), contexts, out)
+            measure(place(folder, way) / "model", place(folder, way), contexts, out, seed)
     if only is not None:
         return
     found = {name: measured(name, out, seeds) for name in ("taught", *(way.name for way in WAYS))}
@@ -129,55 +126,82 @@ def place(folder: Path, way: Way) -> Path:
     return folder / "".join(each if each.isalnum() else "-" for each in way.name)
 
 
-def people_of(population: int, out: Path) -> Path:
-    """Rows of a population: the opening text of each thread alone, and of each persona what decides states."""
-    path = out / f"population-{population}.jsonl"
+def people_of(out: Path) -> Path:
+    """Rows of the population: the opening text of each thread alone, and of each persona what decides states."""
+    path, whole = out / "people.jsonl", out / "whole.jsonl"
     if not path.exists():
-        whole = out / f"whole-{population}.jsonl"
-        call("population", "--people", PEOPLE, "--posts", POSTS, "--seed", population, "--turns", 1, "--out", whole)
+        call("population", "--people", PEOPLE, "--posts", POSTS, "--turns", 1, "--out", whole)
         rows = [json.loads(line) for line in whole.read_text().splitlines()]
         for row in rows:
             persona = row["metadata"]["persona"]
             row["metadata"]["persona"] = {field: persona[field] for field in TOLD}
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write(path, rows)
     return path
 
 
-def conversations(data: Path, count: int, seed: int, both: bool) -> Iterator[dict[str, Any]]:
-    """What people thought and said, behind what asks for it. `both`: half of them by the prompt of the whole hierarchy
-    that tells the states before; else by each level's own prompt."""
-    people = People(data=str(data))
-    random = Random(seed)
-    for task in islice(people.tasks("train", seed), count):
-        asked = asked_of(task)
-        shared = both and random.random() < 0.5
-        prefix = {level.name: asked.truth[level.name] for level in HIERARCHY.before(asked.level)} if shared else {}
-        system = system_prompt(HIERARCHY, asked.level, asked.persona, prefix=prefix, shared=shared)
-        said = written({asked.level: asked.truth[asked.level]})
-        turns = (("system", system), ("user", task.opening[0].said), ("assistant", said))
-        yield {"messages": [{"role": role, "content": words} for role, words in turns]}
+def others(out: Path) -> Path:
+    """Those rows that are not of people who were taught."""
+    path = out / "others.jsonl"
+    if not path.exists():
+        known = {asked_of(task).user for task in taught_of(People(data=str(people_of(out))))}
+        rows = map(json.loads, people_of(out).read_text().splitlines())
+        write(path, [row for row in rows if row["user_id"] not in known])
+    return path
 
 
-def taught(folder: Path, seed: int, count: int, steps: int) -> Path:
+def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def taught_of(people: People) -> Iterator[Task]:
+    return (task for task in people.tasks("train") if not stable_hash(task.group) % 2)
+
+
+def lessons(people: People) -> Iterator[dict[str, Any]]:
+    """What people thought and said, behind each of the prompts that will ask for it."""
+    random = Random(0)
+    for task in taught_of(people):
+        asked, kind = asked_of(task), random.random()
+        if kind < WHOLE:
+            yield conversation(task, system_prompt(HIERARCHY, None, asked.persona), HIERARCHY.names)
+        else:
+            yield lesson(task, told=kind < SHARED)
+
+
+def lesson(task: Task, told: bool) -> dict[str, Any]:
+    """One level. `told`: the prompt tells the states before it."""
+    asked = asked_of(task)
+    prefix = {level.name: asked.truth[level.name] for level in HIERARCHY.before(asked.level)} if told else {}
+    system = system_prompt(HIERARCHY, asked.level, asked.persona, prefix=prefix, shared=told)
+    return conversation(task, system, (asked.level,))
+
+
+def conversation(task: Task, system: str, levels: Sequence[str]) -> dict[str, Any]:
+    truth = asked_of(task).truth
+    said = written({level: truth[level] for level in levels})
+    turns = (("system", system), ("user", task.opening[0].said), ("assistant", said))
+    return {"messages": [{"role": role, "content": words} for role, words in turns]}
+
+
+def taught(out: Path, steps: int) -> Path:
     """A model that speaks the population's language, and knows a little of how people are."""
     from usergym.training import tiny
 
-    data, untrained = folder / "taught.jsonl", folder / "untrained"
+    data, untrained = out / "taught.jsonl", out / "untrained"
+    out.mkdir(parents=True, exist_ok=True)
     if not data.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = conversations(people_of(TAUGHT, folder.parent), count, seed, both=True)
-        data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write(data, lessons(People(data=str(people_of(out)))))
     if not (untrained / "config.json").exists():
         lines = data.read_text().splitlines()[:3000]
         texts = [message["content"] for line in lines for message in json.loads(line)["messages"]]
         ways = ((level, shared) for level in HIERARCHY.names for shared in (False, True))
         frames = [system_prompt(HIERARCHY, level, "", shared=shared) for level, shared in ways]
-        tiny.make(untrained, texts, fixed=frames, seed=seed, **SIZE)
+        tiny.make(untrained, texts, fixed=[*frames, system_prompt(HIERARCHY, None, "")], **SIZE)
     call(
-        *("train", "sft", data, "--model", untrained, "--out", folder / "taught", "--steps", steps, "--batch", 64),
-        *("--micro-batch", 64, "--learning-rate", 2e-3, "--seed", seed),
+        *("train", "sft", data, "--model", untrained, "--out", out / "taught", "--steps", steps, "--batch", 64),
+        *("--micro-batch", 16, "--learning-rate", 3e-3, "--seed", 0, "--save-every", 100, "--keep", 5),
     )
-    return folder / "taught" / "model"
+    return out / "taught" / "model"
 
 
 def train(way: Way, model: Path, folder: Path, seed: int, steps: int) -> None:
@@ -186,19 +210,18 @@ def train(way: Way, model: Path, folder: Path, seed: int, steps: int) -> None:
         if way != FIRST:
             steps = scaled(place(folder, FIRST), steps, way)
         call(
-            *("train", "users", people_of(TRAINED, folder.parent), "--mode", way.mode, "--model", model, "--out", run),
+            *("train", "users", others(folder.parent), "--mode", way.mode, "--model", model, "--out", run),
             *("--steps", steps, "--prompts", PROMPTS, "--group", GROUP),
-            *("--micro-batch", 64, "--learning-rate", RATE, "--warmup", 2, "--validation", 0, "--eval-every", 0),
+            *("--micro-batch", 16, "--learning-rate", RATE, "--warmup", 2, "--validation", 0, "--eval-every", 0),
             *("--save-every", 10, "--keep", 1, "--seed", seed, *way.flags),
         )
         return
     data = folder / "sft.jsonl"
     if not data.exists():
-        rows = within(place(folder, FIRST), people_of(TRAINED, folder.parent), seed)
-        data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write(data, within(place(folder, FIRST), others(folder.parent), seed))
     call(
-        *("train", "sft", data, "--model", model, "--out", run, "--epochs", 1, "--batch", 64, "--micro-batch", 64),
-        *("--learning-rate", RATE, "--seed", seed),
+        *("train", "sft", data, "--model", model, "--out", run, "--epochs", 1, "--batch", 64, "--micro-batch", 16),
+        *("--learning-rate", SFT_RATE, "--seed", seed),
     )
 
 
@@ -223,23 +246,24 @@ def scaled(first: Path, steps: int, way: Way) -> int:
 def within(first: Path, data: Path, seed: int) -> Iterator[dict[str, Any]]:
     """As many conversations as have so many characters as the first way sampled tokens have on average."""
     left = sum(len(turn.message.content) for each in read_trajectories(first) for turn in each.turns[1:])
-    for row in conversations(data, EXAMPLES, seed, both=False):
+    for task in People(data=str(data)).tasks("train", seed):
+        row = lesson(task, told=False)
         left -= len(row["messages"][-1]["content"])
         if left < 0:
             return
         yield row
 
 
-def measure(model: Path, folder: Path, contexts: int, out: Path) -> None:
+def measure(model: Path, folder: Path, contexts: int, out: Path, seed: int) -> None:
     if not (model / "states.json").exists():
         Speech(HIERARCHY).save(model)
     for name, asked_for in MEASURES.items():
-        spec = f"people:data={people_of(TRAINED, out)},{asked_for}"
+        spec = f"people:data={people_of(out)},{asked_for}"
         asked = str(model) if "through" in name else f"checkpoint/{model}"
         limit = contexts * (len(STATES) if name.startswith("states") else 1)
         call(
-            *("rollout", "--env", spec, "--model", asked, "--split", "test", "--limit", limit, "--temperature", 0.4),
-            *("--out", test(folder, name)),
+            *("rollout", "--env", spec, "--model", asked, "--split", "test", "--limit", limit, "--temperature", 1),
+            *("--seed", seed, "--out", test(folder, name)),
             failures=True,
         )
 

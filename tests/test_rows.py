@@ -128,7 +128,7 @@ def test_a_list_file_names_the_row_and_a_broken_one_the_line(tmp_path):
 def test_a_file_that_is_no_parquet_is_told(tmp_path):
     path = tmp_path / "x.parquet"
     path.write_text("hello")
-    with pytest.raises(BadRow, match="not a parquet file"):
+    with pytest.raises(ValueError, match=r"x\.parquet: not a parquet file, .*; write it again, or name another"):
         rows_of(path)
 
 

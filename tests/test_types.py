@@ -14,6 +14,7 @@ from usergym.types import (
     ToolCall,
     Trajectory,
     Turn,
+    is_blank,
     pack_ids,
     split_of,
     stable_hash,
@@ -123,3 +124,13 @@ def test_hashes_are_the_same_on_every_machine() -> None:
 def test_different_parts_have_different_hashes(one: list[str], two: list[str]) -> None:
     clean_one, clean_two = ([part.replace("\x1f", "") for part in parts] for parts in (one, two))
     assert (clean_one == clean_two) == (stable_hash(*clean_one) == stable_hash(*clean_two))
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b\u200b", "\u2060", "\u00ad", "\ufe0f", "\u3164", "\x00"])
+def test_of_a_blank_text_nothing_can_be_seen(text: str):
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize("text", [".", "\u200bno\u200b", "\u2764\ufe0f", "\u4e0d", "-"])
+def test_whatever_can_be_seen_is_not_blank(text: str):
+    assert not is_blank(text)

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,13 @@ class Place:
         return f"{self.path}:{self.number}" if lines else f"{self.path}, row {self.number}"
 
 
+def dropped_nulls(value: Any) -> Any:
+    """Without the nulls that a parquet file puts where another row has a value."""
+    if isinstance(value, Mapping):
+        return {key: dropped_nulls(item) for key, item in value.items() if item is not None}
+    return [dropped_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 class BadRow(ValueError):
     """A row that cannot be used: file, place, and what is wrong with it."""
 
@@ -57,21 +65,28 @@ class Skipped:
     listed: int = 1000
     count: int = 0
     rows: list[BadRow] = field(default_factory=list)
+    why: Counter[str] = field(default_factory=Counter)
+    """How many by reason, of those that were added with one."""
 
-    def add(self, bad: BadRow) -> None:
+    def add(self, bad: BadRow, why: str = "") -> None:
         self.count += 1
+        if why:
+            self.why[why] += 1
         if len(self.rows) < self.listed:
             self.rows.append(bad)
 
     def clear(self) -> None:
         self.count = 0
         self.rows.clear()
+        self.why.clear()
 
     def __bool__(self) -> bool:
         return self.count > 0
 
     def __str__(self) -> str:
-        lines = [f"{self.count} bad row{'s' * (self.count != 1)} skipped", *map(str, self.rows)]
+        reasons = ", ".join(f"{count:,} {why}" for why, count in self.why.most_common())
+        told = f" ({reasons})" if reasons else ""
+        lines = [f"{self.count} bad row{'s' * (self.count != 1)} skipped{told}", *map(str, self.rows)]
         if more := self.count - len(self.rows):
             lines.append(f"and {more} more")
         return "\n".join(lines)
@@ -166,7 +181,9 @@ def _read_parquet(path: Path) -> Iterator[tuple[Place, Any]]:
             for number, row in enumerate(rows, 1):
                 yield Place(path, number), row
     except pyarrow("pyarrow", path).ArrowInvalid as error:
-        raise BadRow(Place(path, 1), f"not a parquet file: {error}") from error
+        raise ValueError(
+            f"{path}: not a parquet file, or not the whole of one ({error}); write it again, or name another file"
+        ) from error
 
 
 def pyarrow(module: str, path: Path) -> ModuleType:

@@ -7,6 +7,7 @@ model is a turn, so a trajectory that already has turns can be lived again.
 
 import hashlib
 import math
+import unicodedata
 from array import array
 from collections.abc import Sequence
 from typing import Any, Literal, Self
@@ -28,6 +29,17 @@ def valid_text(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp", "Mn", "Me"}
+_SHAPELESS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and signs by their category that have no shape."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen: it is empty, white space, or made of zero-width and other characters
+    that have no shape of their own."""
+    return all(unicodedata.category(each) in _UNSEEN or each in _SHAPELESS for each in text)
 
 
 def stable_hash(*parts: object) -> int:

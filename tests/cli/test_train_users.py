@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,6 +106,77 @@ def test_what_cannot_work_is_one_line_before_any_compute(policy: Path, tmp_path:
         assert status in (1, 2), told
         assert said in told
         assert len(told.strip().splitlines()) == 1, told
+
+
+def of_people(folder: Path, words: str = "I am against it, says {user}.", desc: str = "the side that is taken") -> None:
+    """Rows, two of which cannot be used, and levels, in files."""
+    rows: list[dict[str, Any]] = [
+        {
+            "prompt": [{"role": "Ann", "content": f"Plan {post}?"}],
+            "completion": words.format(user=user),
+            "post_id": f"p{post}",
+            "user_id": f"u{user}",
+        }
+        for user in range(8)
+        for post in range(3)
+    ]
+    rows += [{**rows[0], "user_id": None}, {**rows[0], "user_id": "once"}]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    levels = {"stance": {"desc": desc, "max_tokens": 8}, "response": {"desc": "what is said", "max_tokens": 8}}
+    (folder / "own.json").write_text(json.dumps(levels))
+
+
+def test_a_run_is_of_its_levels_and_of_its_rows_and_says_which_rows_it_left_out(
+    policy: Path, tmp_path: Path, run: Run
+) -> None:
+    of_people(tmp_path)
+    arguments = (
+        *("rows.jsonl", "--hierarchy", "own.json", "--mode", "separate_generation", "--model", policy, "--out", "r"),
+        *("--prompts", 2, "--group", 2, "--micro-batch", 2, "--max-tokens", 8, "--validation", 0, "--steps", 1),
+    )
+    status, told = run(*arguments)
+    assert status == 0, told
+    why = "1 without a user, 1 of people with too few texts"
+    assert f"2 bad rows skipped ({why})" in told
+    assert "rows.jsonl:25: field 'user_id'" in told
+    assert f"left out: 2 rows ({why})" in told
+    record = json.loads((tmp_path / "runs/r/left_out.json").read_text())
+    assert record["why"] == {"without a user": 1, "of people with too few texts": 1}
+    states = (tmp_path / "runs/r/model/states.json").read_bytes()
+    status, told = run(*arguments)
+    assert (status, "nothing was left to do" in told) == (0, True), told
+
+    of_people(tmp_path, desc="quite another thing")
+    status, told = run(*arguments)
+    assert status == 1
+    assert 'people.states.stance.desc was "the side that is taken", now "quite another thing"' in told
+    of_people(tmp_path, words="I am for it, says {user}.")
+    status, told = run(*arguments)
+    assert status == 1
+    assert "people.rows.digest was" in told
+    assert (tmp_path / "runs/r/model/states.json").read_bytes() == states
+
+
+def test_data_with_bad_rows_only_is_refused(policy: Path, tmp_path: Path, run: Run) -> None:
+    of_people(tmp_path)
+    rows = (tmp_path / "rows.jsonl").read_text().splitlines()[-2:]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    status, told = run("rows.jsonl", "--model", policy, *SMALL)
+    assert status == 1
+    assert "has no row that can be used: 2 bad rows skipped (1 without a user, 1 of people with too few texts)" in told
+
+
+def test_prefixes_of_other_levels_are_refused_before_any_step(policy: Path, tmp_path: Path, run: Run) -> None:
+    of_people(tmp_path)
+    held = {"states": {"mood": "grim"}, "score": 1, "step": 1}
+    saved = {"version": 1, "step": 1, "prefixes": {"x": {"mood": [held]}}}
+    (tmp_path / "prefixes.json").write_text(json.dumps(saved))
+    status, told = run(
+        *("rows.jsonl", "--hierarchy", "own.json", "--mode", "separate_generation", "--model", policy, *SMALL),
+        *("--prefixes", "prefixes.json"),
+    )
+    assert status == 1
+    assert "prefixes.json cannot be built on: context 'x' is not in the data" in told
 
 
 def test_the_plan_says_what_a_run_is_made_of(policy: Path, run: Run) -> None:

@@ -28,6 +28,25 @@ def test_what_was_not_scored_is_counted_apart_and_moves_no_mean() -> None:
     assert together.stops == {"user_done": 4}
 
 
+def test_why_conversations_were_not_scored_is_counted_once_for_each() -> None:
+    def lacking(task: str, *reasons: str) -> Trajectory:
+        found = conversation(task, reward=None)
+        found.rewards = [Reward(f"r{n}", None, reason=why) for n, why in enumerate(reasons)]
+        return found
+
+    told = summarise(
+        [
+            lacking("a", "unreadable: prose", "unreadable: more prose"),
+            lacking("b", "unreadable: prose", "count: 3 marks for 4 texts"),
+            lacking("c", ""),
+            lacking("d"),
+            conversation("e", reward=1.0),
+        ]
+    )
+    assert told.unscored == 4
+    assert told.unscored_by == {"unreadable": 2, "count": 1, "no reward was given": 1, "r0 was not given": 1}
+
+
 def test_a_run_in_which_nothing_was_scored_has_no_mean() -> None:
     found = summarise([conversation("a", reward=None), conversation("b", error=DOWN)])
     assert (found.mean, found.low, found.high, found.std, found.success) == (None,) * 5

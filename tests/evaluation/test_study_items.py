@@ -48,6 +48,7 @@ def test_a_thread_may_be_a_text_or_messages_in_any_of_the_usual_forms(tmp_path: 
         ({"candidates": ["Hi.", "Yes?"]}, "expected an object of texts"),
         ({"candidates": {"x": "Hi.", "y": None}}, "expected an object of texts"),
         ({"candidates": {"x": "Hi.", "y": "  "}}, "that of 'y' is empty"),
+        ({"candidates": {"x": "Hi.", "y": "\u200b\u200b"}}, "that of 'y' is empty"),
         ({"context": 7}, "context: expected a text, or a list"),
         ({"context": [{"name": "Ann"}]}, "context[0]: expected {name, text}"),
         ({"truth": 7}, "truth"),
@@ -167,3 +168,11 @@ def test_settings_that_cannot_work_are_refused_by_their_field(tmp_path: Path, te
     with pytest.raises(ValueError) as raised:
         settings_of(path, {})
     assert told in str(raised.value)
+
+
+def test_a_response_of_which_nothing_can_be_seen_is_no_candidate(tmp_path: Path) -> None:
+    rows = [{"id": n, "context": "Hello?", "response": text} for n, text in enumerate(("Hi.", "\u200b", "\u2060 "))]
+    others = [{**row, "response": "Yes?"} for row in rows]
+    gathered = gather([written(tmp_path / "a.jsonl", *rows), written(tmp_path / "b.jsonl", *others)])
+    assert [item.id for item in gathered.items] == ["0"]
+    assert gathered.left_out["failed or silent in a"] == 2

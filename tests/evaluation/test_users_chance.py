@@ -1,5 +1,7 @@
 """What saying the same everywhere is worth."""
 
+from random import Random
+
 from usergym.environments.people.contexts import Context
 from usergym.evaluation.users_chance import best_constant, said_always
 from usergym.judges.overlap import overlap
@@ -29,6 +31,19 @@ def test_the_best_of_the_common_truths_is_found_and_not_only_the_commonest() -> 
     assert found.share == 2 / 12
     assert 0.1 < found.alignment < 1
     assert best_constant([], "stance") is None
+
+
+def test_a_bag_of_words_is_chance_where_it_is_worth_more_than_any_one_truth() -> None:
+    letters = Random(0)
+    rare = [" ".join("".join(letters.sample("bcdfghklmnprstvz", 6)) for _ in range(4)) for _ in range(200)]
+    found = best_constant(contexts([f"harbour meadow {each}" for each in rare]), "stance")
+    assert found is not None
+    assert found.kind == "words"
+    assert found.share == 0
+    assert set(found.text.split()) <= {"harbour", "meadow"}
+    common = best_constant(contexts(["supports the ferry"] * 9 + ["opposes the tram"]), "stance")
+    assert common is not None
+    assert (common.kind, common.text) == ("truth", "supports the ferry")
 
 
 def test_a_level_whose_truth_is_not_known_is_held_against_what_was_written() -> None:

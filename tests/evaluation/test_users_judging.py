@@ -89,6 +89,12 @@ def test_a_judge_that_writes_prose_judged_nothing_and_that_is_said(tmp_path: Pat
     assert warning("J", [Score(1.0)] * 5, TEXTS) is None
 
 
+def test_a_judge_whose_verdict_could_not_be_read_is_asked_again_the_next_time(tmp_path: Path) -> None:
+    found = judge_with(judge("The first one is rather nice, I would say."), TEXTS, tmp_path)
+    assert {each.failure for each in found[:3]} == {"unreadable"}
+    assert judge_with(judge(), TEXTS, tmp_path)[0].value == 1.0
+
+
 def test_a_judge_that_did_not_answer_is_asked_again_the_next_time(tmp_path: Path) -> None:
     found = judge_with(failing(ModelError("unavailable", "down")), TEXTS, tmp_path)
     assert {each.failure for each in found[:3]} == {"unavailable"}
@@ -101,6 +107,13 @@ def test_a_judge_that_likes_what_somebody_else_said_best_is_not_believed(tmp_pat
     assert (found[0].value, found[0].failure) == (None, "decoy")
 
 
+def test_a_model_that_is_worse_than_a_stranger_is_judged(tmp_path: Path) -> None:
+    model = judge(json.dumps({"t1": verdict(0.0, points=1), "t2": verdict(0.1, points=1)}))
+    texts = [said("a", "no idea")]
+    found = judge_with(model, texts, tmp_path, {("a", "stance"): wanted("opposes it", "rather cold today")})
+    assert found[0].value in (0.0, 0.1)
+
+
 def test_the_overlap_of_words_gives_each_text_its_own_score() -> None:
     found = overlapped(TEXTS, {(each.context, each.level): wanted() for each in TEXTS})
     assert found[0].value is not None
@@ -109,10 +122,49 @@ def test_the_overlap_of_words_gives_each_text_its_own_score() -> None:
     assert [each.value for each in found[3:]] == [0.0, None]
 
 
-def test_a_line_that_is_no_verdict_is_named(tmp_path: Path) -> None:
-    (tmp_path / "v.jsonl").write_text('{"key": 1}\n')
-    with pytest.raises(ValueError, match=r"v.jsonl:1: .*take the line out"):
-        Verdicts(tmp_path / "v.jsonl")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scores": [7.5, 1.0]},
+        {"scores": [-0.1, 1.0]},
+        {"scores": [0.5]},
+        {"failures": [""]},
+        {"scores": [None, 1.0]},
+        {"failures": ["decoy", ""]},
+        {"decoy": 3},
+        {"key": 1},
+        {"scores": [0.5], "failures": [""]},
+        {"scores": [0.5, 0.5, 0.5], "failures": ["", "", ""]},
+    ],
+)
+def test_a_stored_line_that_is_no_verdict_is_named_and_judged_again(tmp_path: Path, change: dict[str, Any]) -> None:
+    found = judge_with(judge(), TEXTS, tmp_path)
+    path = tmp_path / "v.jsonl"
+    lines = path.read_text().splitlines()
+    damaged = json.dumps({**json.loads(lines[0]), **change})
+    path.write_text("\n".join([damaged, *lines[1:]]) + "\n")
+    again = judge()
+    kept = Verdicts(path)
+    assert judge_with(again, TEXTS, tmp_path) == found
+    assert len(again.calls) == 2  # the points, and that one verdict
+    if kept.damaged:
+        assert "v.jsonl:1: " in kept.damaged[0]
+        assert (tmp_path / "v.jsonl.damaged").read_text() == damaged + "\n"
+    else:
+        assert kept.find(json.loads(lines[0])["key"], 2) is None
+        assert "for 2 texts" in kept.damaged[0]
+    assert not Verdicts(path).damaged
+    assert judge_with(model := judge(), TEXTS, tmp_path) == found
+    assert not model.calls
+
+
+def test_from_one_in_twenty_on_it_is_said_what_a_judge_left_out() -> None:
+    texts = [said(f"c{n}") for n in range(40)]
+    rows = [Score(1.0)] * 38 + [Score(None, "decoy"), Score(None, "unreadable")]
+    told = warning("J", rows, texts) or ""
+    assert "judged 38 of 40 texts (1 decoy, 1 unreadable)" in told
+    assert "half" not in told
+    assert warning("J", [Score(1.0)] * 39 + [Score(None, "decoy")], texts) is None
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def test_a_reply_that_breaks_the_form_is_zero_and_what_is_not_known_is_not() -> 
     assert cell.kept
     assert (cell.alignment.mean, cell.alignment.people) == (0.4, 2)
     assert (cell.kept.mean, cell.kept.people) == (0.8, 1)
+    assert cell.least
+    assert (cell.least.mean, cell.least.people) == (pytest.approx(0.8 / 3), 3)
     assert (cell.asked, cell.judged) == (4, 2)
     assert (cell.wrong, cell.lost, cell.unjudged) == ({"format": 1}, {"unavailable": 1}, {"unreadable": 1})
 

@@ -89,6 +89,17 @@ def test_a_call_whose_decoy_beats_every_text_is_not_believed() -> None:
     assert "0.60" in found.why
     assert found.decoy == pytest.approx(0.6)
     assert judged(marking(by_length), ["a", TRUTH], decoy="abcdef").scores[1] is not None
+    assert judged(marking(by_length), ["a", "b" * 6], decoy="abcdef").failures == ("decoy", "decoy")
+    assert values(judged(marking(by_length), ["a", "b" * 7], decoy="abcdef")) == [0.1, 0.7]
+
+
+@given(st.lists(st.integers(0, 10), min_size=1, max_size=6), st.integers(0, 4))
+def test_texts_that_are_worse_than_a_decoy_that_is_bad_keep_their_scores(lengths: list[int], decoy: int) -> None:
+    """A judge is right to give a stranger little and a bad model less: else a model would gain by getting worse."""
+    texts = [letter * length for letter, length in zip("bcdefg", lengths, strict=False)]
+    found = judged(marking(by_length), texts, decoy="a" * decoy)
+    assert values(found) == pytest.approx([min(len(text), 10) / 10 for text in texts])
+    assert set(found.failures) == {None}
 
 
 @pytest.mark.parametrize(

@@ -115,10 +115,10 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, value: Any) -> None:
 
 def test_prefixes_are_for_modes_that_build_on_them(tmp_path: Path) -> None:
     path = tmp_path / "prefixes.json"
-    there = Reservoir()
-    there.offer(Offer("c0", "stance", None, "for it", 1.0))
-    there.save(path)
     building = People("separate_generation", people=2, posts=1)
+    there = Reservoir()
+    there.offer(Offer(building.contexts[0].id, "stance", None, "for it", 1.0))
+    there.save(path)
     begin_with(building, path)
     assert len(building.reservoir) == 1
     begin_with(People(people=2, posts=1), None)

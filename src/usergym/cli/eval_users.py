@@ -150,7 +150,7 @@ def _evaluated(asked: Asked, judge: JudgeOptions, place: PlaceOptions, connected
         notes.append("the data has no training people, so what the same text always is worth is not told")
     said = [*play(asked, place, connected), *said_always(constants, list(asked.chosen.values()))]
     scores: dict[str, Sequence[Score]] = {OVERLAP: overlapped(said, asked.targets)}
-    scores |= judge_all(asked, said, judge.judge_model, place, connected)
+    scores |= judge_all(asked, said, judge.judge_model, place, connected, notes)
     if ratings is not None:
         scores[HUMAN] = rated(said, ratings, _systems(asked))
     truths = {context.id: context.truth[LAST] for context in asked.chosen.values()}

@@ -9,7 +9,7 @@ from usergym.cli.models import Models
 from usergym.cli.running import progress
 from usergym.evaluation.embedding import Embedder, Vector, connect_embedder
 from usergym.evaluation.users import Said
-from usergym.evaluation.users_judging import Verdicts, calls, judged
+from usergym.evaluation.users_judging import DAMAGED, Verdicts, calls, judged
 from usergym.evaluation.users_scores import Score
 from usergym.judges.alignment import KeyPointReader
 from usergym.models.retry import Retry
@@ -20,9 +20,15 @@ JUDGEMENTS, POINTS = "judgements.jsonl", "key_points.jsonl"
 
 
 def judge_all(
-    asked: Asked, said: Sequence[Said], judges: Sequence[str], place: PlaceOptions, connected: Models
+    asked: Asked,
+    said: Sequence[Said],
+    judges: Sequence[str],
+    place: PlaceOptions,
+    connected: Models,
+    notes: list[str],
 ) -> dict[str, Sequence[Score]]:
-    """By judge, a score for each of `said`; each call is kept and made once."""
+    """By judge, a score for each of `said`; each call is kept and made once. Verdicts that were kept and cannot be are
+    noted and made again."""
     if not place.resume:
         (asked.folder / JUDGEMENTS).unlink(missing_ok=True)
         (asked.folder / POINTS).unlink(missing_ok=True)
@@ -32,6 +38,11 @@ def judge_all(
         made: list[Score] = []
         to_its_end(_judge(name, asked, said, verdicts, made, place, connected))
         found[name] = made
+    if verdicts.damaged:
+        notes.append(
+            f"{len(verdicts.damaged):,} stored verdicts were damaged and judged again ({verdicts.damaged[0]}); lines "
+            f"that could not be read are in {JUDGEMENTS}{DAMAGED}"
+        )
     return found
 
 

@@ -105,7 +105,10 @@ def _who(source: Source, names: Names) -> str:
 def _cells(cells: Sequence[Cell], result: Result, play: str, names: Names) -> Table:
     """Levels by models."""
     caption = "kept: over the replies that keep to what was asked; the others are 0"
-    columns = ("alignment [95%]", "kept", "judged")
+    bounded = any(cell.least for cell in cells if cell.source.persona == "own")
+    columns = ("alignment [95%]", *["at least"] * bounded, "kept", "judged")
+    if bounded:
+        caption += "\nat least: with 0 for what was not judged"
     table = _table(f"{PLAYS[play]}; judged by {names[result.main]}", ("level", "model"), columns, caption)
     for level in result.levels:
         own = [cell for cell in cells if cell.level == level and cell.source.persona == "own"]
@@ -114,11 +117,16 @@ def _cells(cells: Sequence[Cell], result: Result, play: str, names: Names) -> Ta
                 level if not number else "",
                 _who(cell.source, names),
                 interval(cell.alignment),
-                "-" if cell.kept is None else f"{cell.kept.mean:.3f}",
+                *[_mean(cell.least or cell.alignment)] * bounded,
+                _mean(cell.kept),
                 f"{cell.judged:,}/{cell.asked:,}",
             )
         table.add_section()
     return table
+
+
+def _mean(found: Clustered | None) -> str:
+    return "-" if found is None else f"{found.mean:.3f}"
 
 
 def _controls(cells: Sequence[Cell], result: Result, play: str, names: Names) -> Table | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from usergym.cli.options import Json, ReachOptions, at_least
+from usergym.environments.people.telling import MIN_TEXTS
 
 Flag = Annotated[bool, Parameter(negative="")]
 Redacted = Literal["names", "quotes", "handles", "emails", "urls", "all"]
@@ -96,7 +97,7 @@ class PersonaOptions:
 class RuleOptions:
     """Which texts are kept."""
 
-    min_comments: int = 2
+    min_comments: int = MIN_TEXTS
     """Usable texts a person must have."""
     min_chars: int | None = None
     """Of a text. Default: 1, of mails 10."""

@@ -11,7 +11,7 @@ from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import PLAYED, Models, resolved
 from usergym.cli.options import ModelOptions, RunOptions, above_zero, at_least, identity
 from usergym.cli.running import Collection, check_writable, console, outcomes
-from usergym.cli.tables import show_plan, show_skipped, show_summary
+from usergym.cli.tables import show_plan, show_skipped, show_summary, told_left_out
 from usergym.data.convert import refuse_itself
 from usergym.data.formats import graded
 from usergym.data.tasks import read_tasks
@@ -111,6 +111,8 @@ def rollout(
         asked = {speaker: name for speaker, name in speakers if name and name not in PLAYED}
         show_plan(plan(environment, stream(), total * repeats, seat_oracle, asked, Models(models).prices), run.json)
         return None
+    left_out = environment.skipped
+    show_skipped(left_out, as_json=True)
     connected = Models(models)
     cast = Cast(
         connected.agent(model),
@@ -142,6 +144,7 @@ def rollout(
             "limit": run.limit,
             "concurrency": run.concurrency,
             "max_seconds": max_seconds,
+            **({"rows_left_out": left_out.why} if left_out else {}),
         },
         fresh=not run.resume,
     )
@@ -165,7 +168,9 @@ def rollout(
     summary = summarise(outcomes(store.folder))
     (store.folder / "metrics.json").write_bytes(summary.to_json())
     show_skipped(skipped, run.json)
-    show_summary(summary, store.folder, seconds, run.json)
+    show_summary(summary, store.folder, seconds, run.json, left_out.why)
+    if left_out and not run.json:
+        console.print(told_left_out(left_out), markup=False, highlight=False)
     return 0 if summary.scored else 1
 
 

@@ -49,13 +49,20 @@ def summary_table(summaries: Mapping[str, Summary], title: str, seconds: Mapping
     return table
 
 
-def show_summary(summary: Summary, folder: Path, seconds: float, as_json: bool) -> None:
-    """`seconds`: wall clock of this call of the verb."""
+def show_summary(
+    summary: Summary, folder: Path, seconds: float, as_json: bool, left_out: Mapping[str, int] | None = None
+) -> None:
+    """`seconds`: wall clock of this call of the verb; `left_out`: rows of the data that could not be used, by why."""
     if as_json:
-        print_json({"run": str(folder), "seconds": seconds, "summary": summary})
+        told = {"rows_left_out": left_out} if left_out else {}
+        print_json({"run": str(folder), "seconds": seconds, "summary": summary, **told})
         return
     console.print(summary_table({summary.agent: summary}, summary.env, {summary.agent: seconds}))
-    for what, counts in (("ended by", summary.stops), ("lost by", summary.reasons)):
+    for what, counts in (
+        ("ended by", summary.stops),
+        ("lost by", summary.reasons),
+        ("not scored by", summary.unscored_by),
+    ):
         if counts:
             console.print(f"{what}: " + ", ".join(f"{reason} {count:,}" for reason, count in counts.items()))
     if summary.errors:
@@ -82,6 +89,12 @@ def show_generated(summary: Summary, output: Path, rows: int, as_json: bool) -> 
 def show_skipped(skipped: Skipped, as_json: bool) -> None:
     if skipped:
         (errors if as_json else console).print(str(skipped), style="yellow", markup=False, highlight=False)
+
+
+def told_left_out(skipped: Skipped) -> str:
+    """How many and why, on one line; which they were is said where they are read."""
+    reasons = ", ".join(f"{count:,} {why}" for why, count in skipped.why.most_common())
+    return f"left out: {skipped.count:,} rows ({reasons})"
 
 
 def show_plan(plan: Plan, as_json: bool) -> None:

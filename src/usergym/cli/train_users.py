@@ -4,14 +4,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from cyclopts import Parameter
 
 from usergym.cli.casting import CastOptions
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import Models
 from usergym.cli.options import Json, ReachOptions, run_folder
+from usergym.cli.tables import show_skipped, told_left_out
 from usergym.cli.train_grpo import say, show_plan, to_its_end
 from usergym.environments.people.gym import People
 from usergym.environments.people.rows import ALL
@@ -21,7 +23,7 @@ from usergym.training.record import is_main
 from usergym.training.users_config import UsersConfig
 from usergym.types import Task
 from usergym.users.states.prompting import room
-from usergym.users.states.speaking import Speech
+from usergym.users.states.speaking import Speech, read_speech
 from usergym.users.states.spec import LAST
 
 
@@ -99,6 +101,8 @@ def users(
     connected = Models(models)
     frozen = Frozen(config.model, config.chat_template, config.max_tokens)
     cast = seats.cast(connected, frozen)
+    if people.skipped and is_main():
+        show_skipped(people.skipped, as_json=True)
     if dry_run:
         show_plan(config, [course], cast, json, f"users, {people.mode.name}")
         return None
@@ -107,10 +111,12 @@ def users(
 
     check(config, [course], cast)
     asked = {name: value for name, value in vars(who).items() if value is not None}
-    told = {**seats.told(models), "people": {**asked, "data": str(data) if data else None}}
+    told = {**seats.told(models), "people": {**asked, "data": str(data) if data else None, **known(people)}}
     run = partial(train, config, course, cast, [frozen, *connected.all], identity=told, resume=resume, say=say)
     status = to_its_end(run, out, json)
-    if status == 0 and is_main():
+    if people.skipped and is_main() and not json:
+        say(told_left_out(people.skipped))
+    if status == 0 and is_main() and read_speech(out / "model") is None:  # a finished run stays as it is
         speech_of(people).save(out / "model")
     return status
 
@@ -131,6 +137,15 @@ def people_of(who: PeopleOptions, data: Path | None, judged: bool, block: int) -
     )
 
 
+def known(people: People) -> dict[str, Any]:
+    """What must be the same on resume, though its file may have changed: what levels say and what is learned from."""
+    levels = {level.name: msgspec.to_builtins(level) for level in people.hierarchy.levels}
+    return {
+        "states": {"order": people.hierarchy.names, **levels},
+        "rows": {"count": len(people.contexts), "digest": people.digest},
+    }
+
+
 def begin_with(people: People, prefixes: Path | None) -> None:
     """ValueError for a file of no prefixes, or where nothing would be built on them. A checkpoint's own replace
     them."""
@@ -138,7 +153,7 @@ def begin_with(people: People, prefixes: Path | None) -> None:
         return
     if not people.builds:
         raise ValueError(f"--prefixes {prefixes}: {people.mode.name} builds on none; try --mode separate_generation")
-    people.reservoir.begin_with(prefixes)
+    people.begin_with(prefixes)
 
 
 def longest(people: People) -> int:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, get_args, get_type_hints, runtime_ch
 import msgspec
 
 from usergym.models.base import Model
+from usergym.rows import Skipped
 from usergym.types import Message, Record, Reward, Seat, Speaker, Task, Tool, ToolCall, Trajectory, Turn
 from usergym.users.base import Participant
 
@@ -39,6 +40,14 @@ class RowError(ValueError):
         text = "nothing" if found is ... else repr(found)[:80]
         super().__init__(f"field {field!r}: expected {expected}, found {text}")
         self.field = field
+
+
+def listed(row: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
+    """A field that is a list of objects. RowError otherwise."""
+    value = row.get(field, ...)
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        raise RowError(field, "a list of objects", value)
+    return value
 
 
 class Finding(Record, frozen=True):
@@ -201,6 +210,11 @@ class Environment(ABC):
         """Whom a world may ask besides those of the run, by name: a live search. Closed by whoever closes the models
         of the run."""
         return {}
+
+    @property
+    def skipped(self) -> Skipped:
+        """Rows of its own data that cannot be used, and are left out."""
+        return Skipped()
 
     def read(self, row: Mapping[str, Any]) -> Task:
         """A task from a row of a data file. RowError names the field that is wrong."""

@@ -22,6 +22,9 @@ TOLD_SUCCESS = "success"
 TURN_GRADE = "turn_grade"
 """The name of a reward that grades one reply, 0 or 1."""
 
+NO_REWARD = "no reward was given"
+"""Why a conversation is unscored that has none at all."""
+
 _DISTINCT = 200
 """Different reasons that are counted apart; later ones are `other`."""
 
@@ -65,6 +68,8 @@ class Summary(Record, frozen=True, omit_defaults=False):
     """Why rewards were lost."""
     components: dict[str, float]
     """Mean of every named reward that was given, weight or not."""
+    unscored_by: dict[str, int] = {}
+    """Why conversations were not scored: each reason once a conversation."""
     parts: tuple["Summary", ...] = ()
 
     def to_json(self) -> bytes:
@@ -115,6 +120,7 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    unscored_by: Counter[str] = field(default_factory=Counter)
     by_speaker: dict[str, Usage] = field(default_factory=dict)
     components: dict[str, list[float]] = field(default_factory=dict)
     tasks: dict[int, _Task] = field(default_factory=dict)
@@ -136,6 +142,8 @@ class Tally:
         reward = trajectory.reward()
         if reward is None:
             self.unscored += 1
+            for reason in {*unscored_by(trajectory)} or {NO_REWARD}:
+                _count(self.unscored_by, reason)
             return
         self.spread.add(reward)
         task.samples += 1
@@ -146,8 +154,7 @@ class Tally:
         task.binary &= reward in (0.0, 1.0)
         if reward < SUCCESS:
             for reason in lost_by(trajectory):
-                known = reason in self.reasons or len(self.reasons) < _DISTINCT
-                self.reasons[reason if known else "other"] += 1
+                _count(self.reasons, reason)
 
     def add_components(self, trajectory: Trajectory) -> None:
         for reward in trajectory.rewards:
@@ -187,6 +194,7 @@ class Tally:
             _sorted(self.stops),
             _sorted(self.reasons),
             {name: total / count for name, (total, count) in sorted(self.components.items())},
+            _sorted(self.unscored_by),
         )
 
     def estimate(self) -> Estimate | None:
@@ -199,6 +207,10 @@ def _over_tasks(values: Sequence[float]) -> float:
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _count(counts: Counter[str], reason: str) -> None:
+    counts[reason if reason in counts or len(counts) < _DISTINCT else "other"] += 1
 
 
 class Tallies:
@@ -262,11 +274,23 @@ def replies(trajectory: Trajectory) -> list[int]:
     return [n for n, turn in turns if n >= start and turn.speaker == "assistant" and turn.message.role == "assistant"]
 
 
+def unscored_by(trajectory: Trajectory) -> Iterator[str]:
+    """Why the rewards that count are None, the kind of each."""
+    for reward in trajectory.rewards:
+        if reward.value is None and reward.weight and reward.speaker == "assistant":
+            yield _kind(reward.reason) or f"{reward.name} was not given"
+
+
 def lost_by(trajectory: Trajectory) -> Iterator[str]:
     """Reasons of the rewards that were not earned, the first 80 characters of each."""
     for reward in trajectory.rewards:
         if reward.weight > 0 and reward.speaker == "assistant" and reward.reason and (reward.value or 0) < SUCCESS:
-            yield reward.reason.partition(": ")[0][:80]  # the kind; what stands behind it is of one task
+            yield _kind(reward.reason)
+
+
+def _kind(reason: str) -> str:
+    """What stands behind it is of one task."""
+    return reason.partition(": ")[0][:80]
 
 
 def failed_reply(trajectory: Trajectory) -> int | None:

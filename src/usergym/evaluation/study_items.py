@@ -12,7 +12,7 @@ from usergym.evaluation.study_rows import Response, check_length, item_of, respo
 from usergym.evaluation.study_runs import is_comparable, response_of_run
 from usergym.rollouts.store import read_trajectories
 from usergym.rows import BadRow, read_rows
-from usergym.types import Speaker, Trajectory
+from usergym.types import Speaker, Trajectory, is_blank
 
 
 @dataclass
@@ -98,7 +98,7 @@ def _joined(responses: Mapping[str, Sequence[Response | None]]) -> Gathered:
     by_task: dict[str, dict[str, Response]] = {}
     for name, each in responses.items():
         for response in each:
-            if response is None or not response.text.strip():
+            if response is None or is_blank(response.text):
                 left_out[f"failed or silent in {name}"] += 1
             elif name not in by_task.setdefault(response.id, {}):
                 by_task[response.id][name] = response

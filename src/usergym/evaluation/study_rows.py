@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from usergym.evaluation.study_records import FEWEST, MOST, Item, Said
+from usergym.types import is_blank
 
 LONGEST = 20_000
 """Characters of a text; nobody reads a longer one."""
@@ -40,7 +41,7 @@ def item_of(raw: Mapping[str, Any], number: int) -> Item:
         raise ValueError("candidates: expected an object of texts, {system name: text}")
     if not FEWEST <= len(given) <= MOST:
         raise ValueError(f"candidates: {len(given)} of them; a page shows {FEWEST} to {MOST}")
-    if empty := [name for name, text in given.items() if not text.strip()]:
+    if empty := [name for name, text in given.items() if is_blank(text)]:
         raise ValueError(f"candidates: that of {empty[0]!r} is empty; leave the item out, or the candidate")
     item = Item(_id(row, number), context_of(row.context), dict(given), persona_of(row.persona), row.truth or "")
     check_length(item)

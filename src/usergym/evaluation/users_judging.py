@@ -1,6 +1,6 @@
 """Judges of what was said as a person: the overlap of words, and models, whose verdicts are kept and asked for once."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -23,6 +23,11 @@ OVERLAP = "overlap"
 TOGETHER = 12
 """Different texts in one call of a judge."""
 HALF = 0.5
+FEW = 0.05
+"""The share of its texts from which on it is said that a judge did not judge them."""
+NO_POINTS = "no_points"
+DAMAGED = ".damaged"
+"""Behind the name of a file of verdicts: where its lines are kept that are none."""
 
 
 class Wanted(Record, frozen=True):
@@ -53,26 +58,62 @@ class Verdict(Record, frozen=True):
     why: str = ""
     decoy: float | None = None
 
+    def __post_init__(self) -> None:
+        if len(self.failures) != len(self.scores):
+            raise ValueError(f"{len(self.scores)} scores and {len(self.failures)} failures")
+        for score in (*self.scores, self.decoy):
+            if score is not None and not 0 <= score <= 1:
+                raise ValueError(f"a score of {score}, and all are from 0 to 1")
+        for score, failure in zip(self.scores, self.failures, strict=True):
+            if (score is None) != bool(failure):
+                raise ValueError(f"a score of {score} beside the failure {failure!r}")
+
 
 class Verdicts:
-    """The file of them: appended as they are made, so that what was judged is not asked for again. An outage is."""
+    """The file of them: appended as they are made, so that what was judged is not asked for again. What failed is, by a
+    later run, unless the truth says nothing there."""
 
     def __init__(self, path: Path) -> None:
-        """ValueError names a line that is no verdict."""
+        """A line that is no verdict is moved to a file beside it, and judged again. StopRun where that fails."""
         self.path = path
+        self.damaged: list[str] = []
+        """Names each of those lines, and what is wrong with it."""
         self._known: dict[str, Verdict] = {}
-        set_torn_line_aside(path)
-        if path.exists():
-            for number, line in enumerate(path.read_bytes().splitlines(), 1):
-                try:
-                    verdict = msgspec.json.decode(line, type=Verdict)
-                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                    raise ValueError(f"{path}:{number}: {error}; take the line out") from None
-                self._known[verdict.key] = verdict
+        try:
+            set_torn_line_aside(path)
+            lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+            bad = [line for number, line in enumerate(lines, 1) if not self._read(line, number)]
+            if bad:
+                worse = set(bad)
+                self._set_aside([line for line in lines if line not in worse], bad)
+        except OSError as error:
+            raise StopRun(f"cannot read or mend {path}: {error.strerror}. Run the same command again") from error
 
-    def find(self, key: str) -> Verdict | None:
+    def _read(self, line: bytes, number: int) -> bool:
+        try:
+            verdict = msgspec.json.decode(line, type=Verdict)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self.damaged.append(f"{self.path}:{number}: {error}")
+            return False
+        self._known[verdict.key] = verdict
+        return True
+
+    def _set_aside(self, good: Sequence[bytes], bad: Sequence[bytes]) -> None:
+        with self.path.with_name(self.path.name + DAMAGED).open("ab") as file:
+            file.write(b"".join(bad))
+        draft = self.path.with_name(self.path.name + ".draft")
+        draft.write_bytes(b"".join(good))
+        draft.replace(self.path)
+
+    def find(self, key: str, texts: int) -> Verdict | None:
+        """A verdict on so many texts; None for one on more or fewer, which cannot be that of these."""
         known = self._known.get(key)
-        return None if known is None or "unavailable" in known.failures else known
+        if known is None or {*known.failures} - {"", NO_POINTS}:
+            return None
+        if len(known.scores) != texts:
+            self.damaged.append(f"{self.path}: verdict {key} has {len(known.scores)} scores for {texts} texts")
+            return None
+        return known
 
     def add(self, verdict: Verdict) -> None:
         self._known[verdict.key] = verdict
@@ -148,7 +189,7 @@ async def _verdict(
     prompts = (fingerprint("alignment"), fingerprint("key_points"))
     about = (level.name, level.desc, wanted.thread, wanted.truth, wanted.decoy)
     key = f"{stable_hash(reader.judge.name, *prompts, *about, *texts):016x}"
-    known = verdicts.find(key)
+    known = verdicts.find(key, len(texts))
     if known is not None:
         return known
     reads = [Read(level.name, text) for text in texts]
@@ -181,14 +222,17 @@ def _unheard(said: Said) -> Score:
 
 
 def warning(judge: str, scores: Sequence[Score], said: Sequence[Said]) -> str | None:
-    """Where a judge judged fewer than half of the texts it was given."""
+    """Where a judge left FEW or more of the texts it was given unjudged."""
     given = [score for score, each in zip(scores, said, strict=True) if each.sound]
-    done = sum(score.value is not None for score in given)
-    if not given or done >= HALF * len(given):
+    left = [score for score in given if score.value is None]
+    if not given or len(left) < FEW * len(given):
         return None
+    done = len(given) - len(left)
+    half = ", fewer than half" if done < HALF * len(given) else ""
+    why = ", ".join(f"{count:,} {reason}" for reason, count in Counter(each.failure for each in left).most_common())
     return (
-        f"the judge {judge} judged {done:,} of {len(given):,} texts, fewer than half: its numbers speak of those only; "
-        "give another --judge-model"
+        f"the judge {judge} judged {done:,} of {len(given):,} texts{half} ({why}): its numbers speak of those only; "
+        "`at least` counts the others as 0. Run again after an outage, or give another --judge-model"
     )
 
 

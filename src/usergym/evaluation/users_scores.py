@@ -55,6 +55,8 @@ class Cell(Record, frozen=True, omit_defaults=False):
     """0 to 1; a reply that does not keep to what was asked is 0. None: nothing was judged."""
     kept: Clustered | None
     """The same over the replies that do keep to it."""
+    least: Clustered | None
+    """The same with 0 for every text that was not judged: no judge could make less of it. None where all were."""
     asked: int
     judged: int
     wrong: dict[str, int]
@@ -154,12 +156,20 @@ class Sheet:
             judge,
             clustered(self.values(source, level, judge), self.seed),
             clustered(self.values(source, level, judge, kept=True), self.seed),
+            self._least(source, level, judge),
             len(said),
             sum(each.value is not None for each in given),
             _counted(each.wrong for each in said),
             _counted(each.lost for each in said),
             _counted(each.failure for each in given),
         )
+
+    def _least(self, source: Source, level: str, judge: str) -> Clustered | None:
+        places, given = self._places[source, level], self.scores[judge]
+        if not any(given[place].failure for place in places):
+            return None
+        values = ((self.said[place], 0.0 if given[place].failure else given[place].value) for place in places)
+        return clustered(valued(values), self.seed)
 
     def difference(self, first: Source, second: Source, level: str, judge: str) -> Difference | None:
         """None where no context has both."""

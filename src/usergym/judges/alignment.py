@@ -16,7 +16,7 @@ from usergym.judges.alignment_asking import LONGEST, SAMPLING, Unread, ask, fiel
 from usergym.judges.alignment_scores import Alignment, Failure, Judgement, aligned, averaged, disagreement
 from usergym.judges.key_points import KeyPointReader, KeyPoints
 from usergym.models.base import Model
-from usergym.types import Sampling, Usage, stable_hash
+from usergym.types import Sampling, Usage, is_blank, stable_hash
 
 __all__ = ["Alignment", "Failure", "Judgement", "KeyPointReader", "KeyPoints", "align", "read_verdicts", "schema"]
 
@@ -25,6 +25,8 @@ TENTHS = [tenth / 10 for tenth in range(11)]
 """The numbers a judge may choose from where its server holds it to a schema; others from 0 to 1 are taken as well."""
 ALL, NOTHING = 0.9, 0.1
 """Matches from and up to which they exclude `unrelated` or `opposed`, and `same`."""
+HIGH = 0.5
+"""From here on the score of what somebody else said elsewhere is too high."""
 DECOY = -1
 """Its place in an order."""
 
@@ -59,9 +61,10 @@ async def align(
     """How far each of `texts` says what `truth` says at `level`, which `desc` explains. What fails is an outcome, never
     an exception and never 0; StopRun passes. ValueError for fewer than one repeat.
 
-    Equal texts are shown once. The order is drawn from `seed`, and anew for each of `repeats`. An empty text is 0 and a
-    copy of the truth 1 without asking. `decoy`: what somebody else said elsewhere; a call in which it beats every text
-    is not believed.
+    Equal texts are shown once. The order is drawn from `seed`, and anew for each of `repeats`. A blank text is 0 and a
+    copy of the truth 1 without asking. `decoy`: what somebody else said elsewhere; a call in which it is given HIGH or
+    more and no text is given more is not believed. Where it is given little the texts may be worse: that is no fault of
+    the judge.
     """
     if repeats < 1:
         raise ValueError(f"repeats={repeats}: ask at least once")
@@ -73,8 +76,8 @@ async def align(
     known: dict[int, Mark] = {}
     count = len(points.points)
     for text, place in first.items():
-        if not text or text == truth.strip():
-            known[place] = aligned((1.0 if text else 0.0,) * count, 0.0)
+        if is_blank(text) or text == truth.strip():
+            known[place] = aligned((0.0 if is_blank(text) else 1.0,) * count, 0.0)
     asked = {place: text for text, place in first.items() if place not in known}
     decoy = decoy.strip() if decoy else None
     if asked and decoy and decoy not in first and decoy != truth.strip():
@@ -115,11 +118,11 @@ async def _asked(
 
 
 def _distrust(call: _Call, known: Mapping[int, Mark]) -> None:
-    """Takes back the marks of a call whose decoy beats every text, those known without asking included."""
+    """Takes back the marks of a call whose decoy scores HIGH, and no text higher: texts known without asking too."""
     decoy = call.marks.get(DECOY)
     others = [mark for place, mark in (*call.marks.items(), *known.items()) if place != DECOY]
     scores = [mark.score for mark in others if isinstance(mark, Alignment)]
-    if isinstance(decoy, Alignment) and scores and decoy.score > max(scores):
+    if isinstance(decoy, Alignment) and scores and decoy.score >= max(HIGH, *scores):
         call.marks.update({place: "decoy" for place in call.marks if place != DECOY})
         call.why = f"what somebody else said got {decoy.score:.2f}, the best text {max(scores):.2f}"
 

@@ -22,8 +22,8 @@ Failure = Literal[
 """Why a text has no score. `unavailable`: the judge did not answer. `refused`: it, or its server, would not.
 `truncated`: its answer was cut. `unreadable`: it gave none that can be read. `wrong_count`: verdicts on more or fewer
 texts or points than it was asked about. `out_of_range`: a number below 0 or above 1. `contradiction`: words and numbers
-that exclude each other. `decoy`: what somebody else said did better than every text. `no_points`: the truth says
-nothing at this level. `too_long`: the judge was not asked."""
+that exclude each other. `decoy`: what somebody else said got a high score, and no text a higher one. `no_points`:
+the truth says nothing at this level. `too_long`: the judge was not asked."""
 
 
 class Alignment(Record, frozen=True, omit_defaults=False):

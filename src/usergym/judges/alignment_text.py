@@ -22,6 +22,7 @@ DENIED = "!"
 
 _HARD = re.compile(r"[;\n]+|[.!?]+(?=\s|$)")
 _SOFT = re.compile(r",|\b(?:and|but|while|whereas|although|though|yet)\b", re.IGNORECASE)
+_BREAK = re.compile(r"[;,:\n]+|[.!?]+(?=\s|$)")
 _UNSPACED = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u0e00-\u0eff]")
 """Letters of scripts that are written without blanks between words."""
 
@@ -42,10 +43,21 @@ class Clause(NamedTuple):
     """1 weak, 2 neither said nor strong, 3 strong."""
     tokens: tuple[str, ...]
     """Stems of the other words that carry meaning, in order, a denied one behind DENIED."""
+    more: frozenset[Attitude] = frozenset()
+    """Further attitudes that it names."""
 
     @property
     def weight(self) -> int:
         return len(self.tokens) + (self.attitude is not None)
+
+
+class Stand(NamedTuple):
+    """The side that a speaker takes."""
+
+    side: str
+    """`for`, `against` or `unsure`."""
+    degree: int
+    """1 weak, 2 neither said nor strong, 3 strong."""
 
 
 class Lexicon(NamedTuple):
@@ -58,6 +70,9 @@ OPPOSITES = {
     Attitude("against", "against"): Attitude("for", "for"),
 }
 """What denying an attitude means; one that is not here is then not held."""
+
+
+_REVERSED = {"for": "against", "against": "for"}
 
 
 @cache
@@ -87,6 +102,46 @@ def lexicon(level: str) -> Lexicon | None:
     }
     degrees = {word: int(degree) for degree, names in _tables()["degrees"].items() for word in names.split()}
     return Lexicon(found, degrees)
+
+
+@cache
+def _sides() -> tuple[dict[str, str], dict[str, int]]:
+    """Words, and pairs of words joined by `_`, to the side that they take, and to how firmly they do."""
+    tables = _tables()
+    sides = {
+        word: side for name in ("stance", "response") for side, names in tables[name].items() for word in names.split()
+    }
+    degrees = {
+        word: int(degree)
+        for name in ("degrees", "response_degrees")
+        for degree, names in tables[name].items()
+        for word in names.split()
+    }
+    return sides, degrees
+
+
+def stand(text: str) -> Stand | None:
+    """The first side that is taken in what somebody says for themself; None where none is. A denial reaches to the end
+    of its clause, one that opens the text to the first side taken; `no` alone denies nothing ("No, Ann."), and who is
+    not undecided is on no side that is known."""
+    sides, degrees = _sides()
+    deny = _negators() - {"no"}
+    parts = [said for part in _BREAK.split(text) if (said := words(part))]
+    opened = bool(parts) and parts[0][0] in deny
+    for place, part in enumerate(parts):
+        denied, degree, before = opened and place > 0, 0, ""
+        for word in part:
+            pair = f"{before}_{word}"
+            side = sides.get(pair)
+            if side is None:
+                denied ^= before in deny
+                side = sides.get(word)
+            degree = degrees.get(pair) or degrees.get(word) or degree
+            if side is not None:
+                taken = _REVERSED.get(side) if denied else side
+                return Stand(taken, degree or 2) if taken else None
+            before = word
+    return None
 
 
 def clauses(text: str, level: str) -> list[Clause]:
@@ -135,26 +190,27 @@ def _role(word: str, level: str) -> tuple[str, str, Attitude | None, int]:
 
 def _clause(said: Sequence[str], level: str) -> Clause:
     attitude: Attitude | None = None
-    named, degree, degree_named = "", 0, ""
+    named, degree = "", 0
     tokens: list[str] = []
+    more: list[Attitude] = []
     denied = 0
     for word in said:
         kind, root, meant, strength = _role(word, level)
         if kind == "negator":
             denied = REACH + 1
         elif kind == "degree" and not degree:
-            degree, degree_named = strength, root
+            degree = strength
         elif meant is not None and attitude is None and not (denied and meant not in OPPOSITES):
             attitude, named = (OPPOSITES[meant], DENIED + root) if denied else (meant, root)
             denied = 0
         elif kind:
+            if meant is not None and not denied:
+                more.append(meant)
             tokens.append(DENIED + root if denied else root)
             denied = 0
         if denied:
             denied -= 1
-    if attitude is None and degree_named:
-        tokens.append(degree_named)
-    return Clause(attitude, named, degree or 2, tuple(tokens))
+    return Clause(attitude, named, degree or 2, tuple(tokens), frozenset(more))
 
 
 @lru_cache(maxsize=65536)
@@ -167,6 +223,28 @@ def embedding(token: str) -> frozenset[int]:
         for size in (2, 3)
         for at in range(len(word) - size + 1)
     )
+
+
+@cache
+def _families() -> dict[str, str]:
+    """Stems of words for a side, a feeling or a degree to which one they name; of several, the first one."""
+    found: dict[str, str] = {}
+    tables = _tables()
+    emotions: Mapping[str, Mapping[str, str]] = tables["emotion"]  # type: ignore[assignment]
+    groups = [tables["stance"], tables["response"], *emotions.values(), tables["response_degrees"], tables["degrees"]]
+    for group in groups:
+        for name, listed in group.items():
+            for word in listed.split():
+                found.setdefault(stem(word), name)
+    return found
+
+
+def family(token: str) -> str | None:
+    """What side, feeling or degree a token of a response names; of a denied side the other one, else of a denied one
+    None."""
+    if token.startswith(DENIED):
+        return _REVERSED.get(_families().get(token[len(DENIED) :], ""))
+    return _families().get(token)
 
 
 def closeness(one: str, other: str) -> float:

@@ -10,7 +10,7 @@ import msgspec
 from usergym.judges.alignment_asking import LONGEST, SAMPLING, Unread, ask, fields, fingerprint, one_object, question
 from usergym.judges.alignment_scores import Failure
 from usergym.models.base import Model, StopRun
-from usergym.types import Record, Sampling, Usage
+from usergym.types import Record, Sampling, Usage, is_blank
 
 MOST = 3
 LONGEST_POINT = 400
@@ -82,7 +82,7 @@ class KeyPointReader:
         return hashlib.blake2b(msgspec.json.encode(asked, order="deterministic"), digest_size=16).hexdigest()
 
     async def _ask(self, key: str, context: str, level: str, desc: str, truth: str) -> KeyPoints:
-        if not truth.strip():
+        if is_blank(truth):
             return KeyPoints((), "no_points", "the truth is empty")
         if (length := len(context) + len(truth)) > LONGEST:
             return KeyPoints((), "too_long", f"{length:,} characters, and {LONGEST:,} are judged")

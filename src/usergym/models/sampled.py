@@ -1,6 +1,7 @@
 """A model with sampling of its own: what the caller leaves open is filled in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 

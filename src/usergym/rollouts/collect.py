@@ -97,5 +97,7 @@ class _Run:
             sound = [member for member in group if not member.error]
             await self.judged.score_group(sound, self.cast.services.get("judge"))
             if self.store:
-                self.store.finish(sound)
+                for lost in (member for member in sound if member.error):
+                    self.store.fail(lost, self.store.attempt(lost.id))
+                self.store.finish(member for member in sound if not member.error)
         return group

@@ -7,14 +7,8 @@ import msgspec
 
 from usergym.environments.base import RowError
 from usergym.models.responses_format import from_responses, to_responses
+from usergym.rows import dropped_nulls
 from usergym.types import Message, Seat, Speaker, Tokens, Trajectory, Turn, Usage
-
-
-def dropped_nulls(value: Any) -> Any:
-    """Without the nulls that a parquet file puts where another row has a value."""
-    if isinstance(value, Mapping):
-        return {key: dropped_nulls(item) for key, item in value.items() if item is not None}
-    return [dropped_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def messages_of(items: Any, field: str) -> list[Message]:

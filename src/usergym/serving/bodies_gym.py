@@ -8,7 +8,7 @@ import msgspec
 from usergym.environments.base import RowError
 from usergym.models.responses_format import tools_from_responses
 from usergym.models.wire import decode
-from usergym.rollouts.gym_rows import dropped_nulls
+from usergym.rows import dropped_nulls
 from usergym.serving.web import Refused, not_json, row_refused
 from usergym.types import Record, Sampling, Tool
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from usergym.evaluation.gathered import drawable
 from usergym.training.record import METRICS, read_metrics
+from usergym.training.standstill import KEPT, REPLIES
 
 WIDTH, HEIGHT = 400, 200
 POINTS = 400
@@ -31,6 +32,7 @@ _PANELS: tuple[tuple[str, dict[str, str]], ...] = (
     ("Learning rate", {"learning_rate": "train"}),
 )
 _TRAIN, _HELD_OUT, _REWARD = "env/", "eval_env/", "/reward"
+_STATES = "states/"
 
 
 def curves(folder: str | Path) -> Path | None:
@@ -69,7 +71,7 @@ def _panels(folder: str | Path) -> list[tuple[str, Any]]:
         return []
     points = gathered(folder)
     panels = [(title, {key: name for key, name in lines.items() if key in points}) for title, lines in _PANELS]
-    panels[2:2] = _by_environment(points)
+    panels[2:2] = [*_by_environment(points), *_of_people(points)]
     logged = [step for values in points.values() for step, _ in values]
     steps = (min(logged, default=0), max(logged, default=0))
     return [(title, _panel(lines, points, steps)) for title, lines in panels if lines]
@@ -103,6 +105,27 @@ def _by_environment(points: Points) -> list[tuple[str, dict[str, str]]]:
         keys = sorted(key for key in points if key.startswith(start) and key.endswith(_REWARD))
         panels.append((title, {key: drawable(key.removeprefix(start).removesuffix(_REWARD)) for key in keys}))
     return panels if any(len(lines) > 1 for _, lines in panels) else []
+
+
+def _of_people(points: Points) -> list[tuple[str, dict[str, str]]]:
+    """Of a run that trains on people: by level, and what became of the replies. A level says how much of it kept."""
+    levels = [key.removesuffix(f"_{KEPT}") for key in points if key.startswith(_STATES) and key.endswith(f"_{KEPT}")]
+    why = sorted((key for key in points if key.startswith(REPLIES)), key=lambda key: (key != REPLIES + KEPT, key))
+    return [
+        (
+            "Alignment by level, train",
+            {key: drawable(key.removeprefix(_STATES)) for key in in_order(levels) if key in points},
+        ),
+        (
+            "Share of replies that kept to what was asked, or why not",
+            {key: drawable(key.removeprefix(REPLIES)) for key in why},
+        ),
+    ]
+
+
+def in_order(levels: Iterable[str]) -> list[str]:
+    """Levels as they are known to follow each other, then any others."""
+    return sorted(levels, key=lambda level: (_ORDER.get(level.removeprefix(_STATES), len(_ORDER)), level))
 
 
 def _panel(lines: Mapping[str, str], points: Points, steps: Sequence[int]) -> Any:

@@ -11,6 +11,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from usergym.training.curves import curves
 from usergym.training.record import Record
+from usergym.training.standstill import Standstill, kept
 
 SHOWN = {
     "loss": "loss",
@@ -47,6 +48,7 @@ class RecordCallback(TrainerCallback):  # type: ignore[misc]
         self.record = record
         self.pace = Pace() if console else None
         self.drawn = time.monotonic()
+        self.standstill = Standstill()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         if state.is_world_process_zero:
@@ -62,8 +64,11 @@ class RecordCallback(TrainerCallback):  # type: ignore[misc]
         if not state.is_world_process_zero or not logs or _ENDS in logs:
             return
         self.record.log(state.global_step, logs)
+        warning = self.standstill.after(logs)
         if self.pace:
             self.pace.tell(logs)
+            if warning:
+                self.pace.warn(warning)
 
     def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         if state.is_world_process_zero and time.monotonic() - self.drawn > DRAWN_EVERY:
@@ -118,8 +123,12 @@ class Pace:
         figures = [f"{name} {_figure(logs[key])}" for key, name in SHOWN.items() if isinstance(logs.get(key), float)]
         if not figures:
             return
+        figures += filter(None, [kept(logs)])
         line = "  ".join((f"step {self.at:,}/{self.last:,}", *figures, *filter(None, [self.speed()])))
         self.console.print(line, markup=False, highlight=False)
+
+    def warn(self, text: str) -> None:
+        self.console.print(f"WARNING: {text}", style="bold red", markup=False, highlight=False)
 
     def end(self) -> None:
         self.bar.stop()

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from accelerate.utils import gather_object
 
 from usergym.environments.people.gym import People
@@ -19,6 +20,8 @@ from usergym.training.trl_seam import ConversationTrainer
 from usergym.types import Task, Trajectory
 
 FILE = "prefixes.json"
+LEFT_OUT = "left_out.json"
+"""In the folder of a run: how many rows of its data could not be used, and why."""
 
 
 def train(
@@ -49,7 +52,11 @@ class StateTrainer(ConversationTrainer):
         if isinstance(resume_from_checkpoint, str):
             saved = Path(resume_from_checkpoint, FILE)
             if saved.is_file():
-                self.people.reservoir.restore(saved)
+                self.people.restore(saved)
+        if self.accelerator.is_main_process and (skipped := self.people.skipped):
+            told = {"rows": skipped.count, "why": skipped.why, "first": [str(row) for row in skipped.rows]}
+            text = msgspec.json.format(msgspec.json.encode(told), indent=2)
+            (Path(str(self.args.output_dir)).parent / LEFT_OUT).write_bytes(text + b"\n")
         return super().train(resume_from_checkpoint, *arguments, **more)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:

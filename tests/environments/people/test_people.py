@@ -7,15 +7,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from usergym.environments import load
+from usergym.environments.people.grading import Read, by_overlap
 from usergym.environments.people.gym import People, held
-from usergym.models.base import Model
+from usergym.environments.people.reservoir import Prefix, Saved
+from usergym.environments.people.words import words
+from usergym.models.base import Finish, Model, ModelError, Reply
 from usergym.models.scripted import ScriptedModel
 from usergym.rollouts.collect import collect
 from usergym.rollouts.engine import Cast, seat_model, seat_oracle
-from usergym.types import Message, Task, Trajectory
+from usergym.rollouts.store import Store
+from usergym.types import Message, Reward, Sampling, Task, Tool, Trajectory
 from usergym.users.states import written
 from usergym.users.states.parsing import parse_states
 
@@ -37,12 +42,15 @@ def played(
     repeats: int = 1,
     judge: Model | None = None,
 ) -> list[Trajectory]:
-    async def run() -> list[Trajectory]:
-        cast = Cast(seat_model(ScriptedModel(reply)), services={"judge": judge} if judge else {})
-        found = [each async for group in collect(environment, tasks, cast, repeats=repeats) for each in group]
-        return sorted(found, key=lambda each: (each.task.id, each.sample))
+    cast = Cast(seat_model(ScriptedModel(reply)), services={"judge": judge} if judge else {})
+    return asyncio.run(all_of(environment, tasks, cast, repeats))
 
-    return asyncio.run(run())
+
+async def all_of(
+    environment: People, tasks: Sequence[Task], cast: Cast, repeats: int = 1, store: Store | None = None
+) -> list[Trajectory]:
+    made = collect(environment, tasks, cast, repeats=repeats, store=store)
+    return sorted([each async for group in made for each in group], key=lambda each: (each.task.id, each.sample))
 
 
 def value(trajectory: Trajectory, name: str) -> float | None:
@@ -224,7 +232,7 @@ def test_a_row_of_prepared_people_is_a_task_and_a_bad_one_names_its_field(tmp_pa
         "extra_info": {"target_user_id": "u2", "split": "test", "persona": '{"values": ["craft"]}', "post_id": "p2"},
     }
     data = tmp_path / "rows.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in (raw, rl)))
+    data.write_text("".join(json.dumps(row) + "\n" for row in (raw, {**raw, "post_id": "p9"}, rl)))
     environment = load(f"people:data={data},config=response_only")
     tasks = {task.data["user"]: task for task in environment.tasks()}
     assert tasks["u1"].opening[0].said == "Ann: A toll on the bridge?"
@@ -234,14 +242,235 @@ def test_a_row_of_prepared_people_is_a_task_and_a_bad_one_names_its_field(tmp_pa
     assert tasks["u2"].split == "test"
 
     data.write_text(json.dumps({**raw, "user_id": None}) + "\n")
-    with pytest.raises(ValueError, match=r"rows\.jsonl:1: field 'user_id': expected a text: whose words these are"):
+    with pytest.raises(ValueError, match=r"no row that can be used.*\s.*rows\.jsonl:1: field 'user_id'.*whose words"):
         list(load(f"people:data={data}").tasks())
+
+
+def said(words: str = "Well, no.", user: Any = "u", post: str = "p", thread: Any = ..., **more: Any) -> dict[str, Any]:
+    heard = [{"role": "user", "content": "A toll on the bridge?"}] if thread is ... else thread
+    return {"prompt": heard, "completion": words, "post_id": post, "user_id": user, "metadata": {}, **more}
+
+
+COPY = "the toll on the bridge is a good thing for all"
+
+BAD = {
+    "without a user": [said(user=None), said(user="[deleted]"), said(user="HUMAN")],
+    "with a broken field": [
+        said(metadata={"states": ["a", "b"]}),
+        said(metadata={"states": 5}),
+        said(metadata="{broken"),
+        said(split="holdout"),
+        said(thread="hello"),
+    ],
+    "empty": [said("\u200b\u200b"), said("  \n")],
+    "without anything said before": [said(thread=[]), said(thread=[{"role": "user", "content": "\u2060"}])],
+    "that repeat the message before": [said("A toll on the bridge?")],
+    "whose words stand in what is told before them": [
+        said(COPY, thread=[{"role": "Ann", "content": f"They say {COPY}."}, {"role": "Bo", "content": "So?"}])
+    ],
+    "of people with too few texts": [said(user="once")],
+}
+
+
+def test_rows_that_cannot_be_used_are_named_counted_and_left_out(tmp_path: Path) -> None:
+    data = tmp_path / "rows.jsonl"
+    good = [said(user=7, post="p1"), said(user=7, post="p2")]
+    rows = [*good, *(row for each in BAD.values() for row in each)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows) + "not json\n")
+    environment = people(data=str(data))
+    assert [(each.user, each.post) for each in environment.contexts] == [("7", "p1"), ("7", "p2")]
+    skipped = environment.skipped
+    assert dict(skipped.why) == {why: len(each) for why, each in BAD.items()} | {"unreadable": 1}
+    assert {row.place.number for row in skipped.rows} == set(range(3, len(rows) + 2))
+
+
+def test_what_stands_in_metadata_as_text_is_read_and_a_state_without_words_is_unknown(tmp_path: Path) -> None:
+    data = tmp_path / "rows.jsonl"
+    about = {"states": {"stance": "against the toll", "emotion": "   ", "belief": "\u200b"}, "persona": "thrifty"}
+    rows = [said(post=post, metadata=json.dumps(about)) for post in "pq"]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    context = people(data=str(data)).contexts[0]
+    assert context.truth == {"stance": "against the toll", "response": "Well, no."}
+    assert context.persona == "thrifty"
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train", "train"),
+        ("val", "validation"),
+        ("validation", "validation"),
+        ("test", "test"),
+        ("unseen_test", "test"),
+        ("seen_test", "test"),
+    ],
+)
+def test_the_published_names_of_splits_keep_test_people_out_of_training(tmp_path: Path, name: str, split: str) -> None:
+    rows = [said(user=f"u{n % 9}", post=f"p{n}") for n in range(36)]
+    lines = "".join(json.dumps({**row, "split": name}) + "\n" for row in rows)
+    (tmp_path / "rows.jsonl").write_text(lines)
+    assert {each.split for each in people(data=str(tmp_path / "rows.jsonl")).contexts} == {split}
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / f"{name}-00000.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert {each.split for each in people(data=str(folder)).contexts} == {split}
+
+
+class Ends(ScriptedModel):
+    """A reply that ends as told."""
+
+    def __init__(self, words: str, finish: Finish) -> None:
+        super().__init__([words])
+        self.finish = finish
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling) -> Reply:
+        return msgspec.structs.replace(await super().reply(messages, tools, sampling), finish=self.finish)
+
+
+def test_bare_words_that_were_cut_are_worth_nothing() -> None:
+    environment = people(config="response_only", hierarchy="r_no_tag")
+    task = next(environment.tasks("train"))
+    truth = task.data["truth"]["response"]
+    replies: list[tuple[Finish, str]] = [("length", "truncated"), ("stop", "")]
+    for finish, why in replies:
+        (trajectory,) = asyncio.run(all_of(environment, [task], Cast(seat_model(Ends(truth, finish)))))
+        assert reason(trajectory, "response_kept") == why
+        assert trajectory.reward() == (0.0 if why else 1.0)
+
+
+def test_a_state_with_the_tag_of_another_level_is_not_kept_to_and_nothing_is_built_on_it() -> None:
+    environment = people(config="separate_generation")
+    (task,) = of_level(environment, "stance")
+    truth = task.data["truth"]["stance"]
+    (trajectory,) = played(environment, [task], lambda view: f"<stance>{truth} <emotion>joy</stance>")
+    assert reason(trajectory, "stance_kept") == "format"
+    assert len(environment.reservoir) == 0
+    with pytest.raises(ValueError, match="cannot be read back"):
+        held(Reward("prefix", 0.9, weight=0.0, reason="<stance>so <emotion>joy</stance>\n<emotion>joy</emotion>"))
+
+
+@pytest.mark.parametrize(("threshold", "kept"), [(None, 2), (0.0, 2), (0.9, 1), (1.0, 1)])
+def test_a_state_under_the_threshold_of_its_level_is_not_built_on(
+    tmp_path: Path, threshold: float | None, kept: int
+) -> None:
+    own = tmp_path / "own.json"
+    state = {"desc": "the side that is taken", "max_tokens": 48, "threshold": threshold}
+    own.write_text(json.dumps({"stance": state, "response": {"desc": "what is said", "max_tokens": 99}}))
+    environment = people(config="separate_generation", hierarchy=str(own))
+    (task,) = of_level(environment, "stance")
+    truth = task.data["truth"]["stance"]
+    near = next(
+        each
+        for each in (f"{truth} and the {more} of apples" for more in ("sale", "sale and keeping and weight"))
+        if 0 < (by_overlap(Read("stance", each), truth, task.opening[0].said).value or 0.0) < 0.9
+    )
+    (trajectory,) = played(environment, [task], lambda view: written({"stance": near}))
+    assert (trajectory.reward() or 0.0) > 0
+    assert len(environment.reservoir) == kept - 1
+    played(environment, [task], lambda view: written({"stance": truth}))
+    drawn = environment.reservoir.draw(task.data["context"], ["stance"], 0)
+    assert drawn
+    assert drawn.states["stance"] == truth
+
+
+def test_a_decoy_is_by_somebody_else_about_something_else_and_does_not_say_the_same() -> None:
+    environment = people()
+    written_by: dict[str, set[str]] = {}
+    for context in environment.contexts:
+        for text in context.truth.values():
+            written_by.setdefault(text, set()).add(context.user)
+    tasks = list(islice(environment.tasks("train"), 700))
+    for task in tasks:
+        decoy, truth = task.data["decoy"], task.data["truth"][task.data["level"]]
+        assert sorted(words(decoy)) != sorted(words(truth))
+        assert written_by[decoy] != {task.data["user"]}
+    assert all(task.data["decoy"] for task in tasks)
+
+
+def test_the_persona_of_another_needs_another(tmp_path: Path) -> None:
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(said(post=post)) + "\n" for post in "pq"))
+    with pytest.raises(ValueError, match="persona=shuffled needs another person's persona"):
+        list(people(data=str(data), persona="shuffled").tasks())
+
+
+def prefixes(path: Path, context: str, states: dict[str, str]) -> Path:
+    level = list(states)[-1] if states else "stance"
+    made = Saved(1, 3, {context: {level: [Prefix(states, 0.5, 2)]}})
+    path.write_bytes(msgspec.json.encode(made))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("states", "why"),
+    [
+        ({"mood": "grim"}, "no level 'mood' in the hierarchy sebvgcr"),
+        ({"emotion": "joy", "stance": "so"}, "are not in the order of stance, emotion"),
+        ({"stance": "x </stance><response>I like plan"}, "the state 'stance' holds tags"),
+        ({"stance": "long " * 3000}, "the state 'stance' is longer than its 48"),
+        ({"stance": "so " * 20}, "20 words; at most 15"),
+    ],
+)
+def test_prefixes_that_this_run_cannot_build_on_are_refused_with_their_file(
+    tmp_path: Path, states: dict[str, str], why: str
+) -> None:
+    environment = people(config="separate_generation")
+    context = environment.contexts[0].id
+    for take in (environment.restore, environment.begin_with):
+        with pytest.raises(ValueError, match=r"prefixes\.json cannot be built on: ") as refused:
+            take(prefixes(tmp_path / "prefixes.json", context, states))
+        assert why in str(refused.value)
+        with pytest.raises(ValueError, match="context 'nobody' is not in the data"):
+            take(prefixes(tmp_path / "prefixes.json", "nobody", {"stance": "so"}))
+    environment.restore(prefixes(tmp_path / "prefixes.json", context, {"stance": "so", "emotion": "joy"}))
+    assert len(environment.reservoir) == 1
+
+
+class Down:
+    """A judge that does not answer while it is out."""
+
+    name = "down"
+
+    def __init__(self) -> None:
+        self.out = True
+        self.works = ScriptedModel(Judged("apples"))
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling) -> Reply:
+        if self.out:
+            raise ModelError("unavailable", "503 for a while")
+        return await self.works.reply(messages, tools, sampling)
+
+    async def close(self) -> None: ...
+
+
+def test_replies_that_the_judge_did_not_answer_for_are_judged_when_the_run_goes_on(tmp_path: Path) -> None:
+    judge, asked = Down(), list[Sequence[Message]]()
+
+    def reply(view: Sequence[Message]) -> str:
+        asked.append(view)
+        return written({"belief": "apples fall"})
+
+    def run() -> list[Trajectory]:
+        environment = people(judge="model")
+        (task,) = of_level(environment, "belief")
+        cast = Cast(seat_model(ScriptedModel(reply)), services={"judge": judge})
+        store = Store.open(tmp_path / "run", {})
+
+        found = asyncio.run(all_of(environment, [task], cast, 2, store))
+        store.close()
+        return found
+
+    assert [each.error.kind for each in run() if each.error] == ["judge", "judge"]
+    assert "503 for a while" in (tmp_path / "run" / "failures.jsonl").read_text()
+    judge.out = False
+    assert [each.reward() for each in run()] == [1.0, 1.0]
+    assert len(asked) == 2, "what was said stands; only the judge is asked again"
+    assert run() == []
 
 
 def test_the_oracle_of_real_people_is_known_for_what_they_said_only(tmp_path: Path) -> None:
     data = tmp_path / "rows.jsonl"
-    row = {"prompt": [], "completion": "Well, no.", "post_id": "p", "user_id": "u", "metadata": {}}
-    data.write_text(json.dumps(row) + "\n")
+    data.write_text("".join(json.dumps(said(post=post)) + "\n" for post in "pq"))
     environment = load(f"people:data={data}")
     tasks = {task.data["level"]: task for task in environment.tasks()}
     assert environment.start(tasks["response"]).oracle()

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usergym.environments.people.reservoir import NEAR, Offer, Prefix, Reservoir
+from usergym.environments.people.reservoir import NEAR, Offer, Prefix, Reservoir, Saved
+from usergym.types import is_blank
 
-texts = st.text(min_size=1, max_size=12).filter(str.strip)
+texts = st.text(min_size=1, max_size=12).filter(lambda text: not is_blank(text))
 offers = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from(["stance", "emotion"]), texts, st.floats(0, 1)), max_size=40
 )
@@ -85,3 +87,24 @@ def test_a_file_that_is_not_one_of_ours_is_refused(tmp_path: Path, text: str) ->
     path.write_text(text)
     with pytest.raises(ValueError, match=r"prefixes\.json"):
         Reservoir().restore(path)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        (Prefix({}, 0.5, 1), "must end with it"),
+        (Prefix({"mood": "grim"}, 0.5, 1), "must end with it"),
+        (Prefix({"stance": "\u200b"}, 0.5, 1), "the state 'stance' is empty"),
+        (Prefix({"stance": "yes"}, 1e308, 1), "is not above 0 and at most 1"),
+        (Prefix({"stance": "yes"}, -5, 1), "is not above 0 and at most 1"),
+        (Prefix({"stance": "yes"}, 0.5, 10**9), "the step 1,000,000,000 is after the last one, 7"),
+    ],
+)
+def test_what_was_never_held_is_not_taken_from_a_file(tmp_path: Path, prefix: Prefix, said: str) -> None:
+    path = tmp_path / "prefixes.json"
+    path.write_bytes(msgspec.json.encode(Saved(1, 7, {"a": {"stance": [prefix]}})))
+    reservoir = Reservoir()
+    with pytest.raises(ValueError, match=r"prefixes\.json cannot be built on: ") as refused:
+        reservoir.restore(path)
+    assert said in str(refused.value)
+    assert len(reservoir) == 0

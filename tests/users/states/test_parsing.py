@@ -168,6 +168,17 @@ def test_nothing_written_is_empty(text: str) -> None:
         assert parse_states(text, LEVELS, mode).failure == "empty"
 
 
+@pytest.mark.parametrize("unseen", ["\u200b\u200b", "\u2060", "\ufeff \u00ad", "\u3164", "\u2800\n"])
+def test_what_cannot_be_seen_is_empty_as_if_it_were_not_there(unseen: str) -> None:
+    for mode in ("strict", "exact_thinking", "any"):
+        assert parse_states(unseen, LEVELS, mode).failure == "empty"
+        states = parse_states("".join(f"<{level}>{unseen}</{level}>" for level in LEVELS), LEVELS, mode)
+        assert states.failure == "empty"
+        assert {states.lack(level) for level in LEVELS} == {"empty"}
+    assert parse_whole(unseen).failure == "empty"
+    assert parse_whole(f"so{unseen}").failure is None
+
+
 def test_thinking_that_never_ends_is_truncated() -> None:
     for mode in ("strict_thinking", "exact_thinking", "any"):
         assert parse_states("<think>well, what if", LEVELS, mode).failure == "truncated"
@@ -249,6 +260,10 @@ def test_words_and_tokens_over_a_limit_are_named_by_level() -> None:
         ("अच्छी बात है", 3),
         ("我同意这个计划", 7),
         ("agree 👍 fully", 2),
+        *((f"a{sign}b{sign}c{sign}d", 4) for sign in "!·&*?()\\'\"~\u2060\u00ad\u200d\u2011\u0301·#@<>{}[]^`$%"),
+        ("a.1.b.2", 4),
+        ("rock'n'roll, co\u00adoperate and cafe\u0301s", 4),
+        ("مى‌خواهم بروم", 2),
     ],
 )
 def test_words_are_counted_however_they_are_joined(text: str, words: int) -> None:

@@ -130,7 +130,7 @@ def test_no_text_of_a_persona_passes_for_a_line_of_the_prompt(text: str) -> None
 
 def test_a_persona_is_the_same_as_a_table_and_as_its_json() -> None:
     assert persona_text(json.dumps(PERSONA)) == persona_text(PERSONA)
-    assert persona_text(PERSONA) == "  - interests: old maps; choirs\n  - demographics: age group 40s"
+    assert persona_text(PERSONA) == "  interests: old maps; choirs\n  demographics: age group 40s"
     assert persona_text("{not json") == "  {not json"
     assert persona_text({}) == persona_text("") == persona_text({"values": []})
 

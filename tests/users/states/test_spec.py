@@ -49,12 +49,12 @@ def test_the_seven_levels_are_as_documented() -> None:
     hierarchy = load("sebvgcr")
     assert hierarchy.names == (*SIX, "response")
     for state in hierarchy.levels[:-1]:
-        assert (state.max_tokens, state.threshold, state.limit) == (48, 0.9, 15)
+        assert (state.max_tokens, state.threshold, state.limit) == (48, None, 15)
     assert (hierarchy.level("response").max_tokens, hierarchy.level("response").threshold) == (512, None)
     assert load("sebvgc").names == SIX
     assert load("tr").level("target").max_tokens == 40
     assert [one.max_tokens for one in load("think_r").levels] == [512, 512]
-    assert load("s").level("stance").threshold == 0.95
+    assert load("s").level("response").max_tokens == 1024
 
 
 def test_a_level_means_the_same_in_every_hierarchy_of_states() -> None:
@@ -119,6 +119,15 @@ def test_needs_are_taken_exactly_where_they_can_be_written_in_order_and_lead_to_
         ({"response": level(threshold=1.5)}, "threshold is 1.5; give a number from 0 to 1, or null"),
         ({"response": level(threshold=float("nan"))}, "threshold is nan"),
         ({"response": level(desc=" ")}, "its desc is empty"),
+        ({"response": level(desc="\u200b")}, "its desc is empty"),
+        ({"response": level(max_tokens=10**20)}, "more than 1,000,000 tokens or words"),
+        ({"response": level(max_words=10**7)}, "more than 1,000,000 tokens or words"),
+        ({"response": level(system_prompt="../../../../../etc/passwd")}, "is outside the folder of the JSON"),
+        ({"response": level(system_prompt="/etc/passwd")}, "is outside the folder of the JSON"),
+        *(
+            ({name: level(), "response": level()}, f"level {name!r}: what a run records has that name")
+            for name in ("all", "prefix", "prefixes", "prefix_age", "success", "turn_grade", "a_kept")
+        ),
         ({"response": level(name="x")}, "the field 'name' is filled in by reading"),
         ({"response": level(system_prompt="away.md")}, "its system_prompt 'away.md' cannot be read beside the JSON"),
         ({"The response": level()}, "a name is a tag; use small letters"),
@@ -178,3 +187,11 @@ def test_thoughts_are_written_and_not_judged() -> None:
     assert [one.name for one in load("think_r").judged] == ["response"]
     assert len(load("sebvgcr").judged) == 7
     assert not load("r_no_tag").tagged
+
+
+@pytest.mark.parametrize("name", [".json", "...json", "-.json"])
+def test_a_file_whose_name_is_no_name_for_a_folder_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps({"response": level()}))
+    with pytest.raises(HierarchyError, match="rename the file"):
+        load(path)

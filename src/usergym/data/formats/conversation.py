@@ -10,14 +10,6 @@ from usergym.rollouts.gym_rows import turns_of
 from usergym.types import Message, Reward, Seat, Task, Tool, Trajectory, Turn, stable_hash
 
 
-def listed(row: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
-    """A field that is a list of objects. RowError otherwise."""
-    value = row.get(field, ...)
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise RowError(field, "a list of objects", value)
-    return value
-
-
 def extras(row: Mapping[str, Any], *known: str) -> dict[str, Any]:
     """Fields that the format does not know; they become the task's data."""
     return {key: value for key, value in row.items() if key not in (*known, "usergym") and value is not None}

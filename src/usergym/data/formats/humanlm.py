@@ -11,14 +11,16 @@ from typing import Any
 
 import msgspec
 
-from usergym.data.formats.conversation import extras, listed, named
-from usergym.environments.base import RowError
-from usergym.rollouts.gym_rows import dropped_nulls
+from usergym.data.formats.conversation import extras, named
+from usergym.environments.base import RowError, listed
+from usergym.environments.people.raw import truth_of
+from usergym.rows import dropped_nulls
 from usergym.types import Message, Seat, Speaker, Task, Tool, Trajectory, Turn, stable_hash
+from usergym.users.states.speaking import HUMAN
 
 NESTED = ("prompt", "reward_model", "extra_info")
 
-NAME = "HUMAN"
+NAME = HUMAN
 
 
 def matches(row: Mapping[str, Any]) -> bool:
@@ -52,21 +54,6 @@ def read(row: Mapping[str, Any]) -> list[Trajectory]:
     seats = {"user": Seat(system)} if system else {}
     turns = [*turns, Turn("user", Message("assistant", target))]
     return [Trajectory(task, 0, stable_hash(task_id, 0), seats, turns)]
-
-
-def truth_of(row: Mapping[str, Any]) -> str:
-    """The words to be simulated, of a row of any of the three shapes. RowError where there are none."""
-    about, generation = row.get("reward_model"), row.get("generation")
-    for field, value in (
-        ("completion", row.get("completion")),
-        ("generation.content", generation.get("content") if isinstance(generation, Mapping) else None),
-        ("reward_model.ground_truth", about.get("ground_truth") if isinstance(about, Mapping) else None),
-    ):
-        if isinstance(value, str):
-            return value
-        if value is not None:
-            raise RowError(field, "a text", value)
-    raise RowError("completion", "a text (or generation.content, or reward_model.ground_truth)")
 
 
 def _same_user(part: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

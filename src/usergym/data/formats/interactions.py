@@ -7,11 +7,12 @@ Read in our own shape (`x`, `y`, `o`) and in that of the logs they come from (`p
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from usergym.data.formats.conversation import extras, listed, trajectory_of
+from usergym.data.formats.conversation import extras, trajectory_of
 from usergym.data.formats.messages import chat_messages
-from usergym.environments.base import RowError
+from usergym.environments.base import RowError, listed
 from usergym.models.chat_format import to_chat
-from usergym.rollouts.gym_rows import dropped_nulls, turns_of
+from usergym.rollouts.gym_rows import turns_of
+from usergym.rows import dropped_nulls
 from usergym.types import Message, Speaker, Tool, Trajectory
 
 NESTED = ("x", "prompt", "meta")

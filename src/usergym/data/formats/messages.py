@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from usergym.data.formats.conversation import extras, listed, rewarded, trajectory_of
-from usergym.environments.base import RowError
+from usergym.data.formats.conversation import extras, rewarded, trajectory_of
+from usergym.environments.base import RowError, listed
 from usergym.models.chat_format import from_chat, to_chat, tools_from_chat, tools_to_chat
-from usergym.rollouts.gym_rows import dropped_nulls
+from usergym.rows import dropped_nulls
 from usergym.types import Message, Speaker, Tool, Trajectory
 
 NESTED = ("messages",)

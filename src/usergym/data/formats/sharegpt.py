@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from usergym.data.formats.conversation import extras, listed, rewarded, trajectory_of
+from usergym.data.formats.conversation import extras, rewarded, trajectory_of
 from usergym.data.formats.messages import chat_tools
-from usergym.environments.base import RowError
+from usergym.environments.base import RowError, listed
 from usergym.models.chat_format import from_chat
 from usergym.types import Message, Speaker, Tool, ToolCall, Trajectory
 

@@ -13,7 +13,8 @@ from usergym.data.formats.conversation import extras
 from usergym.data.formats.messages import chat_messages
 from usergym.environments.base import RowError
 from usergym.models.chat_format import to_chat
-from usergym.rollouts.gym_rows import dropped_nulls, turns_of
+from usergym.rollouts.gym_rows import turns_of
+from usergym.rows import dropped_nulls
 from usergym.types import Seat, Speaker, Task, Tool, Trajectory, Turn, stable_hash
 
 NESTED = ("prompt", "reward_model", "extra_info")

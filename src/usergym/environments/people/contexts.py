@@ -5,20 +5,34 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from usergym.environments.base import RowError
-from usergym.rows import BadRow, read_rows
+from usergym.environments.people.raw import DROPPED, NoUser, part_of, read_raw
+from usergym.environments.people.telling import (
+    ALONE,
+    BROKEN,
+    NOBODY,
+    UNREADABLE,
+    alone,
+    mentioning,
+    speaker,
+    thread_of,
+    too_few,
+    unusable,
+)
+from usergym.environments.people.words import stands_in
+from usergym.rows import SUFFIXES, BadRow, Place, Skipped, read_rows
 from usergym.types import Record, split_of, stable_hash
 from usergym.users.population import population
 
-HUMAN = "HUMAN"
 RESPONSE = "response"
-SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test", "test_dropout": "test"}
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
 HELD_OUT = 0.15
 """The share of people each of validation and test has, where rows do not say."""
+COPIED = "whose words stand in what is told before them"
 
 
 class Context(Record, frozen=True):
@@ -37,30 +51,70 @@ class Context(Record, frozen=True):
     """What is on one side of a split: the person, or, where the data says the split, this alone."""
 
 
+class Unusable(RowError):
+    """A whole row from which nothing is learned, by the rule that it breaks."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("completion", "words to learn from")
+        self.args = (f"field 'completion': no words to learn from: {why}",)
+        self.why = why
+
+
+class _Found(NamedTuple):
+    context: Context
+    place: Place
+    looked_at: bool
+    """Whether it was prepared: people with too little were left out there."""
+
+
 def generated(people: int, posts: int, seed: int) -> tuple[Context, ...]:
     """Of the population."""
     return tuple(context_of(row, f"population[{number}]") for number, row in enumerate(population(people, posts, seed)))
 
 
-def read_contexts(path: str) -> tuple[Context, ...]:
-    """All rows of a file, or of the files of a folder, whose names then say the split. ValueError names the file, the
-    row and the field of one that cannot be used."""
-    found: dict[object, Context] = {}
+def read_contexts(path: str, skipped: Skipped | None = None) -> tuple[Context, ...]:
+    """All rows of a file, or of the files of a folder, whose names then say the split. Those that cannot be used go to
+    `skipped`, with the reason; ValueError where none can."""
+    skipped = Skipped() if skipped is None else skipped
+    found: dict[object, _Found] = {}
     for file in _files(Path(path)):
-        split = SPLITS.get(file.name.split(".")[0])
+        split = part_of(file.name)
         try:
-            for place, row in read_rows(file):
+            for place, row in read_rows(file, skip_bad=True, skipped=skipped):
                 try:
                     context = context_of(row, f"{file.stem}-{place.number}", split)
                 except RowError as error:
-                    raise BadRow(place, str(error)) from None
+                    skipped.add(BadRow(place, str(error)), _why(error))
+                    continue
                 # Prepared rows may say the same once for each level.
-                found.setdefault((context.user, context.post, context.thread, context.truth[RESPONSE]), context)
+                same = (context.user, context.post, context.thread, context.truth[RESPONSE])
+                found.setdefault(same, _Found(context, place, bool(row.get("extra_info"))))
         except BadRow as bad:
             raise ValueError(f"data={path}: {bad}") from None
-    if not found:
+    if unreadable := skipped.count - skipped.why.total():
+        skipped.why[UNREADABLE] = unreadable
+    kept = _without_lonely(list(found.values()), skipped)
+    if not kept and skipped:
+        raise ValueError(f"data={path} has no row that can be used: {skipped}")
+    if not kept:
         raise ValueError(f"data={path} has no rows; `usergym prepare users` writes them")
-    return tuple(found.values())
+    return tuple(kept)
+
+
+def _why(error: RowError) -> str:
+    return error.why if isinstance(error, Unusable) else NOBODY if isinstance(error, NoUser) else BROKEN
+
+
+def _without_lonely(found: Sequence[_Found], skipped: Skipped) -> list[Context]:
+    few = too_few(each.context.user for each in found)
+    kept = []
+    for each in found:
+        user = each.context.user
+        if user in few and not each.looked_at:
+            skipped.add(BadRow(each.place, alone(user, few[user])), ALONE)
+        else:
+            kept.append(each.context)
+    return kept
 
 
 def _files(path: Path) -> Sequence[Path]:
@@ -68,65 +122,43 @@ def _files(path: Path) -> Sequence[Path]:
         return [path]
     if not path.is_dir():
         raise ValueError(f"data={path}: there is no such file or folder; check the path")
-    named = (path / f"{name}{suffix}" for name in SPLITS for suffix in (".parquet", ".jsonl", ".json"))
-    files = [file for file in named if file.is_file() and not file.name.startswith("test_dropout")]
+    files = [
+        file
+        for file in sorted(path.iterdir(), key=_in_order)
+        if file.suffix in SUFFIXES and part_of(file.name) and _holds_rows(file.name)
+    ]
     if not files:
         raise ValueError(f"data={path}: the folder has no train.parquet, val.parquet or test.parquet")
     return files
 
 
-def context_of(row: Any, number: str, split: str | None = None) -> Context:
-    """From a raw row, or one for reinforcement learning. RowError names the field that is wrong."""
-    if not isinstance(row, Mapping):
-        raise RowError("row", "an object", row)
-    info = row.get("extra_info")
-    about: Mapping[str, Any] = info if isinstance(info, Mapping) else row
-    user = about.get("target_user_id") or row.get("user_id")
-    if not isinstance(user, str) or not user.strip():
-        raise RowError("user_id", "a text: whose words these are", user)
-    own = row.get("metadata")
-    known: Mapping[str, Any] = own if isinstance(own, Mapping) else {}
-    prompt = row.get("prompt")
-    if not isinstance(prompt, Sequence) or isinstance(prompt, str):
-        raise RowError("prompt", "a list of messages", prompt)
-    thread = tuple(_said(message, place, user) for place, message in enumerate(prompt) if not _is_system(message))
-    post = str(row.get("post_id") or about.get("post_id") or stable_hash(*chain.from_iterable(thread[:1])))
-    given = SPLITS.get(str(about.get("split"))) or split
-    told = given or split_of(user, HELD_OUT, HELD_OUT)
-    persona = persona_text(about.get("persona") or known.get("persona"))
-    key = f"{stable_hash(user, post, number, _target(row)):016x}"
-    truth = {**_states(known), RESPONSE: _target(row)}
-    return Context(key, user, post, persona, thread, truth, told, key if given else user)
+def _in_order(file: Path) -> tuple[int, str]:
+    """Training first."""
+    part = part_of(file.name)
+    return list(SPLITS).index(part) if part else len(SPLITS), file.name
 
 
-def _target(row: Mapping[str, Any]) -> str:
-    judged = row.get("reward_model")
-    found = row.get("completion") or (judged.get("ground_truth") if isinstance(judged, Mapping) else None)
-    if not isinstance(found, str) or not found.strip():
-        raise RowError("completion", "what the person wrote (or reward_model.ground_truth)", found)
-    return found.strip()
+def _holds_rows(name: str) -> bool:
+    return not name.startswith(DROPPED) and not name.endswith(".example.json")
 
 
-def _states(metadata: Mapping[str, Any]) -> dict[str, str]:
-    states = metadata.get("states")
-    if states is None:
-        return {}
-    if not isinstance(states, Mapping):
-        raise RowError("metadata.states", "texts by level", states)
-    return {str(level): str(text) for level, text in states.items() if text}
-
-
-def _is_system(message: Any) -> bool:
-    return isinstance(message, Mapping) and message.get("role") == "system"
-
-
-def _said(message: Any, place: int, user: str) -> tuple[str, str]:
-    if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
-        raise RowError(f"prompt[{place}].content", "a text", message)
-    about = message.get("metadata")
-    author = about.get("author") if isinstance(about, Mapping) else None
-    name = str(message.get("name") or author or message.get("role") or "somebody")
-    return HUMAN if name == user else name, message["content"]
+def context_of(row: Mapping[str, Any], number: str, split: str | None = None) -> Context:
+    """From a raw row, or one for reinforcement learning. `split`: of the file that it stands in. RowError names the
+    field that is wrong, Unusable the rule that its words break."""
+    raw = read_raw(row)
+    thread = thread_of(((speaker(line), line.content.strip()) for line in raw.lines), raw.user)
+    truth = mentioning(raw.completion, raw.user)
+    if why := unusable(thread, truth):
+        raise Unusable(why)
+    persona = persona_text(raw.persona)
+    if stands_in(truth, [*(text for _, text in thread), persona], len(thread)):
+        raise Unusable(COPIED)
+    post = raw.post or str(stable_hash(*chain.from_iterable(thread[:1])))
+    part = part_of(raw.split) or split
+    key = f"{stable_hash(raw.user, post, number, truth):016x}"
+    told = SPLITS[part] if part else split_of(raw.user, HELD_OUT, HELD_OUT)
+    known = {**raw.states, RESPONSE: truth}
+    return Context(key, raw.user, post, persona, thread, known, told, key if part else raw.user)
 
 
 def persona_text(persona: Any) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from usergym.judges.alignment import Alignment, Judgement, KeyPointReader, align
 from usergym.judges.overlap import overlap
-from usergym.types import Record
+from usergym.types import Record, is_blank
 from usergym.users.states import Hierarchy, Level, over_limit, parse_states, parse_whole
+from usergym.users.states.speaking import holds_tags
 
 
 class Read(Record, frozen=True):
@@ -24,14 +25,20 @@ class Grade(Record, frozen=True):
 
 
 def read_reply(words: str, hierarchy: Hierarchy, levels: Sequence[str], cut: bool, tagged: bool = True) -> list[Read]:
-    """The levels of a reply. `cut`: it was ended by a limit."""
+    """The levels of a reply. `cut`: it was ended by a limit. Bare words have no end that could show that they are
+    whole, so they are not where they were cut."""
     states = parse_states(words, levels, "exact_thinking") if tagged else parse_whole(words, levels[0])
     broken = over_limit(states, hierarchy)
     made = []
     for level in levels:
-        lack = "truncated" if cut and states.lack(level) else states.lack(level)
+        text = states.get(level, "").strip()
+        lack = "empty" if level in states and is_blank(text) else states.lack(level)
+        if cut and (lack or not tagged):
+            lack = "truncated"
+        elif not lack and tagged and holds_tags(text, hierarchy):
+            lack = "format"
         long = f"long: {broken[level]}" if level in broken else ""
-        made.append(Read(level, states.get(level, "").strip(), lack or long))
+        made.append(Read(level, text, lack or long))
     return made
 
 

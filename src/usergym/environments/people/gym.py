@@ -3,16 +3,21 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from usergym.environments.base import Environment, World
 from usergym.environments.people import rows
 from usergym.environments.people.contexts import RESPONSE, Context, generated, read_contexts
 from usergym.environments.people.grading import Grade, Read, by_judge, by_overlap, read_reply
+from usergym.environments.people.prefixes import fits
 from usergym.environments.people.reservoir import Offer, Prefix, Reservoir
 from usergym.judges.alignment import KeyPointReader
 from usergym.models.base import Model
-from usergym.types import Reward, Seat, Speaker, Task, Trajectory, stable_hash
+from usergym.rows import Skipped
+from usergym.types import Failure, Reward, Seat, Speaker, Task, Trajectory, stable_hash
 from usergym.users.base import Participant
 from usergym.users.scripted import ScriptedParticipant
 from usergym.users.states import Hierarchy, load, over_limit, parse_states, written
@@ -20,6 +25,10 @@ from usergym.users.states.modes import mode
 from usergym.users.states.prompting import room, system_prompt
 from usergym.users.states.spec import LAST
 
+UNAVAILABLE = "unavailable"
+"""How a judge fails that did not answer."""
+NAMED = 20
+"""Rows that cannot be used which are named; all are counted."""
 HELD = "prefix"
 """The reward that tells, without weight, what a reply was conditioned on."""
 
@@ -83,8 +92,24 @@ class People(Environment):
             yield self.hierarchy.level(name).name
 
     @cached_property
+    def _read(self) -> tuple[Sequence[Context], Skipped]:
+        skipped = Skipped(listed=NAMED)
+        return (read_contexts(self.data, skipped) if self.data else generated(*self.population)), skipped
+
+    @cached_property
     def contexts(self) -> Sequence[Context]:
-        return read_contexts(self.data) if self.data else generated(*self.population)
+        return self._read[0]
+
+    @property
+    def skipped(self) -> Skipped:
+        """Rows of `data` that cannot be used."""
+        return self._read[1]
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that change with all that is learned from: who, what they were told, thought and said,
+        and on which side of the split."""
+        return f"{stable_hash(msgspec.json.encode(self.contexts).decode()):016x}"
 
     def tasks(self, split: str | None = None, seed: int = 0) -> Iterator[Task]:
         """Every context with every level, or with all of them in one reply; it ends. The person is the group."""
@@ -102,11 +127,13 @@ class People(Environment):
         return PersonWorld(task, self)
 
     async def score_group(self, trajectories: Sequence[Trajectory], judge: Model | None) -> None:
-        """With `judge=model`, judges all replies to one task together. What was found is offered to the reservoir."""
+        """With `judge=model`, judges all replies to one task together; where the judge did not answer they failed, and
+        are judged when the run goes on. What was found is offered to the reservoir."""
         if self.judge == "model":
             await self._judged(trajectories, judge)
         for trajectory in trajectories:
-            self._offer(trajectory)
+            if not trajectory.error:
+                self._offer(trajectory)
 
     async def _judged(self, trajectories: Sequence[Trajectory], judge: Model | None) -> None:
         if judge is None:
@@ -130,6 +157,10 @@ class People(Environment):
             )
             for trajectory, grade in zip(trajectories, grades, strict=True):
                 trajectory.rewards.append(reward(level, grade, 1 / len(levels), trajectory))
+        for trajectory in trajectories:
+            if out := next((each for each in trajectory.rewards if each.value is None and _is_outage(each)), None):
+                trajectory.error = Failure("judge", f"{out.name}: {out.reason}", len(trajectory.turns))
+                trajectory.stop = None
 
     def _offer(self, trajectory: Trajectory) -> None:
         asked = rows.asked_of(trajectory.task)
@@ -138,9 +169,19 @@ class People(Environment):
         read = self.reply_of(trajectory, [asked.level])[0]
         earned = {each.name: each for each in trajectory.rewards}
         value = earned[asked.level].value if asked.level in earned else None
-        if not read.wrong and value is not None:
+        least = self.hierarchy.level(asked.level).threshold or 0.0
+        if not read.wrong and value is not None and value >= least:
             before = held(earned[HELD]) if HELD in earned else None
             self.reservoir.offer(Offer(asked.context, asked.level, before, read.text, value))
+
+    def restore(self, path: Path) -> None:
+        """The reservoir as a checkpoint has it. ValueError for a file that is none, or holds what this run cannot
+        build on."""
+        self.reservoir.restore(path, fits(self.contexts, self.hierarchy))
+
+    def begin_with(self, path: Path) -> None:
+        """The reservoir of another run. ValueError as `restore`."""
+        self.reservoir.begin_with(path, fits(self.contexts, self.hierarchy))
 
     @property
     def builds(self) -> bool:
@@ -247,9 +288,17 @@ class PersonWorld(World):
         return made
 
 
+def _is_outage(told: Reward) -> bool:
+    return told.reason.partition(":")[0] == UNAVAILABLE
+
+
 def held(told: Reward) -> Prefix:
-    """The prefix that a reply was conditioned on, as its world recorded it."""
+    """The prefix that a reply was conditioned on, as its world recorded it. ValueError where it cannot be read."""
     states = parse_states(told.reason, re.findall(r"^<(\w+)>", told.reason, re.MULTILINE), "exact")
+    if states.failure:
+        raise ValueError(
+            f"what a reply was conditioned on cannot be read back ({states.failure}): {told.reason!r:.200}"
+        )
     return Prefix(dict(states), told.value or 0.0, 0)
 
 

@@ -1,13 +1,13 @@
 """The best states so far, for each context: what a level is conditioned on while a person is learned."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 import msgspec
 
-from usergym.types import Record
+from usergym.types import Record, is_blank
 
 VERSION = 1
 NEAR = 0.1
@@ -21,7 +21,7 @@ class Prefix(Record, frozen=True):
     score: float
     """The mean over its states, from 0 to 1."""
     step: int
-    """Of the training run, when its last state was generated."""
+    """Of the training run, when its last state was generated; before 0: in a run before it."""
 
 
 class Offer(Record, frozen=True):
@@ -65,7 +65,7 @@ class Reservoir:
 
     def offer(self, offer: Offer) -> None:
         """What is worth nothing is not kept."""
-        if not offer.said.strip() or offer.score <= 0:
+        if is_blank(offer.said) or offer.score <= 0:
             return
         if self._waiting is None:
             self._keep(offer)
@@ -119,8 +119,9 @@ class Reservoir:
         draft.write_bytes(msgspec.json.encode(Saved(VERSION, self.step, self._found)))
         draft.replace(path)
 
-    def restore(self, path: Path) -> None:
-        """What `save` wrote. ValueError names a file that is not one of ours."""
+    def restore(self, path: Path, check: Callable[[str, str, Prefix], None] | None = None) -> None:
+        """What `save` wrote. `check` is given context, level and prefix of each, and raises ValueError for one that
+        cannot be built on. ValueError names a file that is not one of ours."""
         try:
             saved = msgspec.json.decode(path.read_bytes(), type=Saved)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -129,16 +130,41 @@ class Reservoir:
             ) from None
         if saved.version != VERSION:
             raise ValueError(f"{path} is of version {saved.version}, and this is {VERSION}; remove it to go on")
+        try:
+            for context, level, each in _each(saved):
+                _check(each, level, saved.step)
+                if check:
+                    check(context, level, each)
+        except ValueError as error:
+            raise ValueError(f"{path} cannot be built on: {error}; give the one of this run, or remove it") from None
         self.step = saved.step
         self._found = {
             context: {level: kept[: self.size] for level, kept in levels.items()}
             for context, levels in saved.prefixes.items()
         }
 
-    def begin_with(self, path: Path) -> None:
+    def begin_with(self, path: Path, check: Callable[[str, str, Prefix], None] | None = None) -> None:
         """What `save` wrote in another run, at step 0 of this one: as old as it was there. ValueError as `restore`."""
-        self.restore(path)
+        self.restore(path, check)
         ended, self.step = self.step, 0
         for levels in self._found.values():
             for level, kept in levels.items():
                 levels[level] = [msgspec.structs.replace(each, step=each.step - ended) for each in kept]
+
+
+def _each(saved: Saved) -> Iterator[tuple[str, str, Prefix]]:
+    for context, levels in saved.prefixes.items():
+        for level, prefixes in levels.items():
+            yield from ((context, level, each) for each in prefixes)
+
+
+def _check(prefix: Prefix, level: str, step: int) -> None:
+    """ValueError for what `Reservoir` never holds."""
+    if not prefix.states or level != list(prefix.states)[-1]:
+        raise ValueError(f"states for {level!r} are {prefix.states!r:.80}, and must end with it")
+    if empty := [name for name, text in prefix.states.items() if is_blank(text)]:
+        raise ValueError(f"the state {empty[0]!r} is empty")
+    if not 0 < prefix.score <= 1:
+        raise ValueError(f"the score {prefix.score:g} of {prefix.states!r:.80} is not above 0 and at most 1")
+    if prefix.step > step:
+        raise ValueError(f"the step {prefix.step:,} is after the last one, {step:,}")

@@ -9,12 +9,17 @@ import msgspec
 
 from usergym.environments.base import RowError, read_task
 from usergym.environments.people.contexts import RESPONSE, Context, context_of, of_split
-from usergym.types import Message, Task, Turn, stable_hash
+from usergym.environments.people.words import words
+from usergym.types import Message, Task, Turn, is_blank, stable_hash
 from usergym.users.states.prompting import transcript
 
 NAME = "people"
 ALL = "all"
 """In place of a level: every level in one reply."""
+
+
+STRANGERS = 8
+"""Texts of others that a decoy is chosen from."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -27,7 +32,7 @@ class Asked(msgspec.Struct, frozen=True):
     post: str
     context: str
     decoy: str = ""
-    """What somebody else wrote about something else."""
+    """What somebody else wrote about something else, in other words."""
 
 
 def tasks(
@@ -37,7 +42,7 @@ def tasks(
     each level of all of them before the next, so that what was found at one can be built on; else all are mixed."""
     order = list(of_split(contexts, split))
     Random(stable_hash(NAME, split, seed)).shuffle(order)
-    told = personas(order, persona)
+    told = personas(order if len({context.user for context in order}) > 1 else contexts, persona)
     if in_order:
         stream = iter(order)
         while block := list(islice(stream, in_order)):
@@ -56,13 +61,16 @@ def personas(contexts: Sequence[Context], which: str) -> Mapping[str, str]:
         return own
     if which == "none":
         return dict.fromkeys(own, "")
+    if len(own) < 2:
+        raise ValueError(
+            "persona=shuffled needs another person's persona, and there is one person; give more people, or another "
+            "persona"
+        )
     people = sorted(own, key=lambda user: stable_hash("shuffled", user))
     return {user: own[people[(place + 1) % len(people)]] for place, user in enumerate(people)}
 
 
 def _task(context: Context, level: str, persona: str, others: Sequence[Context], seed: int) -> Task:
-    draw = Random(stable_hash(context.id, level, "decoy"))
-    strange = [each for each in draw.sample(others, min(8, len(others))) if each.post != context.post]
     asked = Asked(
         level,
         persona,
@@ -70,16 +78,31 @@ def _task(context: Context, level: str, persona: str, others: Sequence[Context],
         context.user,
         context.post,
         context.id,
-        truth_of(strange[0].truth, level) if strange else "",
+        _decoy(context, level, others),
     )
     opening = (Turn("user", Message("assistant", transcript(context.thread))),)
     key = f"{NAME}-{seed}-{context.id}-{level}"
     return Task(key, NAME, context.group, opening, msgspec.to_builtins(asked), split=context.split)
 
 
+def _decoy(context: Context, level: str, others: Sequence[Context]) -> str:
+    """Of some by other people about other things, that which has the fewest words of the truth; none that says the
+    same."""
+    draw = Random(stable_hash(context.id, level, "decoy"))
+    truth = set(words(truth_of(context.truth, level)))
+    found: dict[str, float] = {}
+    for each in draw.sample(others, min(STRANGERS, len(others))):
+        text = truth_of(each.truth, level)
+        own = set(words(text))
+        if each.user != context.user and each.post != context.post and own != truth:
+            found[text] = len(own & truth) / max(1, len(own | truth))
+    return min(found, key=found.__getitem__, default="")
+
+
 def truth_of(truth: Mapping[str, str], level: str) -> str:
     """Of a level whose state is not known the truth is in what was written."""
-    return truth.get(level) or truth[RESPONSE]
+    known = truth.get(level, "")
+    return truth[RESPONSE] if is_blank(known) else known
 
 
 def read(row: Any, levels: Sequence[str]) -> Task:
@@ -103,6 +126,6 @@ def asked_of(task: Task) -> Asked:
         asked = msgspec.convert(task.data, Asked)
     except msgspec.ValidationError as error:
         raise RowError("data", f"what a person is asked for ({error})", task.data) from None
-    if not asked.truth.get(RESPONSE):
+    if is_blank(asked.truth.get(RESPONSE, "")):
         raise RowError("data.truth.response", "what the person wrote", asked.truth)
     return asked

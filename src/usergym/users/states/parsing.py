@@ -4,11 +4,13 @@ A text holds one block `<level>text</level>` per level. Every reading takes time
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, NamedTuple, get_args
 
+from usergym.types import is_blank
 from usergym.users.states.spec import THINK, Hierarchy
 
 Reading = Literal["strict", "strict_thinking", "any", "exact", "exact_thinking"]
@@ -20,14 +22,19 @@ BLANK = " \n"
 _OPENED = re.compile(r"<(\w++)>")
 _CLOSED = re.compile(r"</(\w++)>")
 _THOUGHT = re.compile(r"</think>|<\\think>", re.IGNORECASE)
-_JOINT = re.compile(r"[\s\u200b;,:/|_+=—–…]|--+|\.(?=[^\W\d])")
+_JOINT = re.compile(r"--+|(?<!\d)\.|\.(?!\d)|_")
+_MARK = re.compile(r"[^\w\s.\-]")
+_HELD = "\u2010\u2011'\u2019\u00ad\u200c\u200d"
+"""Signs that stand within words: other hyphens, apostrophes, and what is not seen between letters."""
+_FIRST_OF_OTHERS = "\u0590"
+"""Behind Latin, Greek, Cyrillic and Armenian letters, and their accents."""
 _SIGN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _THINKING = re.compile(r"\s*+<think>", re.IGNORECASE)
 
 
 class States(dict[str, str]):
     """Level to text, and what was wrong with the whole: `format` (not the blocks asked for), `truncated` (in order
-    up to where the text ends), `empty` (nothing written, or nothing in any level), None (nothing)."""
+    up to where the text ends), `empty` (nothing that can be seen is written, or is in any level), None (nothing)."""
 
     def __init__(self, found: Mapping[str, str] = {}, failure: Failure | None = None) -> None:
         super().__init__(found)
@@ -36,7 +43,7 @@ class States(dict[str, str]):
     def lack(self, level: str) -> Failure | None:
         """Why this one level has no text, None where it has: a later level may be cut off and this one be whole."""
         if level in self:
-            return None if self[level].strip() else "empty"
+            return "empty" if is_blank(self[level]) else None
         return self.failure or "format"
 
 
@@ -90,7 +97,7 @@ def parse_whole(text: str, level: str = "response") -> States:
     said = text[thought.end() if thought else 0 :].strip()
     if not thought and _THINKING.match(text):
         return States(failure="truncated")
-    return States({level: said}) if said else States(failure="empty")
+    return States(failure="empty") if is_blank(said) else States({level: said})
 
 
 def over_limit(
@@ -108,10 +115,12 @@ def over_limit(
 
 
 def word_count(text: str) -> int:
-    """The words of a text: whatever stands between spaces or joining marks and holds a letter or digit. Four and
-    more words held together by hyphens count one by one; in a script without spaces every sign counts."""
+    """The words of a text: whatever stands between spaces or other signs and holds a letter or digit; a point between
+    digits is part of their number. Words held together by hyphens, apostrophes or signs within words are one, but four
+    and more count one by one; in a script without spaces every sign counts."""
     signs = len(_SIGN.findall(text))
-    return signs + sum(map(_spoken, _JOINT.split(_SIGN.sub(" ", text))))
+    told = _MARK.sub(_within, _SIGN.sub(" ", text))
+    return signs + sum(map(_spoken, _JOINT.sub(" ", told).split()))
 
 
 def written(states: Mapping[str, str]) -> str:
@@ -128,6 +137,16 @@ def written(states: Mapping[str, str]) -> str:
 def without_tags(text: str, levels: Sequence[str]) -> str:
     """`text` on which no tag of a level is left, stripped."""
     return _plan(tuple(levels)).any_tag.sub(" ", text).strip()
+
+
+def _within(mark: re.Match[str]) -> str:
+    """A hyphen for a sign that stands within words, a space for one that does not. Accents belong to their letter in
+    scripts that write with them; on Latin, Greek or Cyrillic letters they could hold any number of words together."""
+    sign = mark[0]
+    if not unicodedata.category(sign).startswith("M"):
+        return "-" if sign in _HELD else " "
+    before = mark.string[mark.start() - 1] if mark.start() else " "
+    return "-" if before < _FIRST_OF_OTHERS else sign
 
 
 def _spoken(chunk: str) -> int:
@@ -161,7 +180,7 @@ def _strict_thinking(text: str, levels: tuple[str, ...], exact: bool) -> States:
 
 def _strict(text: str, levels: tuple[str, ...], exact: bool) -> States:
     text = text.strip(BLANK)
-    if not text.strip():
+    if is_blank(text):
         return States(failure="empty")
     read = _read(text, levels)
     if len(read.texts) < len(levels):
@@ -169,7 +188,7 @@ def _strict(text: str, levels: tuple[str, ...], exact: bool) -> States:
     if exact and any(map(_plan(levels).any_tag.search, read.texts)):
         return States(failure="format")
     found = dict(zip((level.strip() for level in levels), read.texts, strict=True))
-    return States(found, None if any(map(str.strip, read.texts)) else "empty")
+    return States(found, "empty" if all(map(is_blank, read.texts)) else None)
 
 
 def _read(text: str, levels: tuple[str, ...]) -> _Read:
@@ -211,7 +230,7 @@ def _begins(text: str, level: str) -> bool:
 
 
 def _any(text: str, levels: tuple[str, ...]) -> States:
-    if not text.strip():
+    if is_blank(text):
         return States(failure="empty")
     found, read = {}, 0
     for name, words, end in _blocks(text):
@@ -219,7 +238,7 @@ def _any(text: str, levels: tuple[str, ...]) -> States:
     whole = [level for level in levels if level.strip().lower() in found]
     if len(whole) < len(levels):
         return States(found, "truncated" if _stops(text[read:], found, levels) else "format")
-    return States(found, None if any(found[level.strip().lower()] for level in whole) else "empty")
+    return States(found, "empty" if all(is_blank(found[level.strip().lower()]) for level in whole) else None)
 
 
 def _stops(rest: str, found: Mapping[str, str], levels: tuple[str, ...]) -> bool:

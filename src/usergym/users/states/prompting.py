@@ -73,7 +73,7 @@ def persona_text(persona: str | Mapping[str, Any]) -> str:
         lines = str(persona).strip().splitlines()
     else:
         told = ((key, _told(value)) for key, value in table.items())
-        lines = [f"- {_field(key)}: {words}" for key, words in told if words]
+        lines = [f"{_field(key)}: {words}" for key, words in told if words]
     return "\n".join(f"  {line}" for line in lines if line.strip()) or f"  {_parts()['nobody']}"
 
 

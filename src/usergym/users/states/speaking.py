@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from usergym.models.base import Finish, Model, ModelError, Reply
-from usergym.types import Message, Record, Sampling, Tool, Usage, stable_hash
-from usergym.users.states.parsing import States, over_limit, parse_states, parse_whole, written
+from usergym.types import Message, Record, Sampling, Tool, Usage, is_blank, stable_hash
+from usergym.users.states.parsing import States, over_limit, parse_states, parse_whole, without_tags, written
 from usergym.users.states.prompting import room, system_prompt, transcript
 from usergym.users.states.spec import LAST, Hierarchy
 
@@ -54,7 +54,8 @@ class SpeakingModel:
     which nobody else hears. What the system message says is the person's persona, what was said is the thread.
 
     A state that cannot be read is asked for again, then left out: what follows is conditioned on the others. Without
-    words after `ATTEMPTS` the reply is a ModelError. A JSON schema of one text is filled with the words.
+    words after `ATTEMPTS` the reply is a ModelError. Of a JSON schema the one free text is filled with the words, and
+    every boolean is false; what is optional is left out.
     """
 
     def __init__(self, model: Model, speech: Speech) -> None:
@@ -66,7 +67,8 @@ class SpeakingModel:
         return self.model.name
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling) -> Reply:
-        field = _only_text(sampling.json_schema)
+        if sampling.json_schema is not None and (why := self.cannot_write(sampling.json_schema)):
+            raise ModelError("refused", f"{self.name}: {why}")
         if tools:
             raise ModelError("refused", f"{self.name} speaks as a person, and calls no tools")
         persona = "\n\n".join(each.content for each in messages if each.role == "system")
@@ -84,8 +86,15 @@ class SpeakingModel:
                     "malformed", f"{self.name} wrote no response that can be read in {ATTEMPTS} attempts: {failure}"
                 )
         words = held.pop(LAST, "")
-        content = json.dumps({field: words}, ensure_ascii=False) if field else words
+        content = words if sampling.json_schema is None else filled(sampling.json_schema, words)
         return Reply(Message("assistant", content, reasoning=_told(held)), usage, "stop")
+
+    def cannot_write(self, schema: Mapping[str, Any]) -> str | None:
+        try:
+            fields(schema)
+        except ValueError as error:
+            return str(error)
+        return None
 
     async def _level(
         self, level: str, persona: str, thread: Message, held: Mapping[str, str], sampling: Sampling
@@ -118,7 +127,16 @@ def read_level(words: str, level: str, hierarchy: Hierarchy, finish: Finish = "s
     states = parse_states(words, [level], "exact_thinking") if hierarchy.tagged else parse_whole(words, level)
     if finish == "length" and (states.failure or not hierarchy.tagged):
         return States(failure="truncated")
-    return States(failure="empty") if states.failure is None and not states[level].strip() else states
+    if states.failure is None and is_blank(states[level]):
+        return States(failure="empty")
+    if states.failure is None and hierarchy.tagged and holds_tags(states[level], hierarchy):
+        return States(failure="format")
+    return states
+
+
+def holds_tags(text: str, hierarchy: Hierarchy) -> bool:
+    """Whether a text holds a tag of any level, so that among the others it could not be told where it ends."""
+    return without_tags(text, hierarchy.names) != text.strip()
 
 
 def _thread(messages: Sequence[Message]) -> str:
@@ -132,11 +150,32 @@ def _told(states: Mapping[str, str]) -> str | None:
     return written(states) if states else None
 
 
-def _only_text(schema: Mapping[str, Any] | None) -> str | None:
-    """The one field of a schema that is nothing but a text; ModelError for any other schema."""
-    if schema is None:
-        return None
-    fields = schema.get("properties") or {}
-    if len(fields) == 1 and next(iter(fields.values())).get("type") == "string":
-        return str(next(iter(fields)))
-    raise ModelError("refused", f"a trained user writes words, not JSON with the fields {', '.join(fields) or 'none'}")
+def fields(schema: Mapping[str, Any]) -> dict[str, bool]:
+    """The fields of a JSON object that words alone can fill, with whether each is the text: one free text, and any
+    number of booleans. Required ones, and where no text is required the one that may be given. ValueError for others.
+    """
+    known: Mapping[str, Any] = schema.get("properties") or {}
+    required = [name for name in known if name in schema.get("required", ())]
+    missing = [name for name in schema.get("required", ()) if name not in known]
+    free = [name for name in known if _is_free(known[name])]
+    if not any(name in free for name in required) and len(free) == 1:
+        required += free
+    texts = [name for name in required if name in free]
+    if len(texts) == 1 and not missing and all(name in free or _may_be_false(known[name]) for name in required):
+        return {name: name in free for name in required}
+    named = ", ".join(known) or "none"
+    raise ValueError(f"a trained user writes words, not JSON with the fields {named}: one free text, and yes or no")
+
+
+def filled(schema: Mapping[str, Any], words: str) -> str:
+    """JSON with the words, and false for the rest. ValueError as `fields`."""
+    values = {name: words if text else False for name, text in fields(schema).items()}
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _is_free(field: Mapping[str, Any]) -> bool:
+    return field.get("type") == "string" and not {"enum", "const", "pattern", "format"} & field.keys()
+
+
+def _may_be_false(field: Mapping[str, Any]) -> bool:
+    return field.get("type") == "boolean" and field.get("const") is not True and False in field.get("enum", (False,))

@@ -11,13 +11,19 @@ from typing import Any
 
 import msgspec
 
-from usergym.types import Record, stable_hash
+from usergym.types import Record, is_blank, stable_hash
 
 CONFIGS = Path(__file__).parent / "configs"
 LAST = "response"
 """The level that is said aloud; nothing comes after it."""
 THINK = "think"
 """The level of free thought: written and never judged, since nobody's thoughts are on record."""
+
+RESERVED = ("all", "prefix", "prefixes", "prefix_age", "success", "turn_grade")
+"""Names that records and metrics of a run have for something else."""
+KEPT = "_kept"
+"""How the names of records end that say whether a level was kept to."""
+MOST_TOKENS = 1_000_000
 
 _NAME = re.compile(r"[a-z0-9_]+")
 _WORDS = re.compile(r"(?:within|at most|no more than|up to) (\d{1,6}) words", re.IGNORECASE)
@@ -36,7 +42,7 @@ class Level(Record, frozen=True):
     max_tokens: int
     """Of the text; its tags and the thinking before it are counted apart."""
     threshold: float | None = None
-    """The alignment, in [0, 1], from which a text is good enough to be built on."""
+    """The alignment, in [0, 1], from which a text is good enough to be built on; None: any above 0."""
     system_prompt: str = ""
     """A path beside the JSON; "": rendered from the schema."""
     max_words: int | None = None
@@ -126,6 +132,8 @@ def load(name_or_path: str | Path) -> Hierarchy:
 
 
 def _read(path: Path, name: str) -> Hierarchy:
+    if name.startswith(".") or not re.search(r"\w", name):
+        raise HierarchyError(f"{path}: folders get the name of a hierarchy, and {name!r} is none; rename the file")
     try:
         table = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except (OSError, ValueError, RecursionError) as error:
@@ -160,6 +168,12 @@ def _level(path: Path, name: str, fields: object) -> Level:
     if not level.system_prompt:
         return level
     prompt = path.parent / level.system_prompt
+    home = CONFIGS.parent if path.is_relative_to(CONFIGS) else path.parent
+    if not prompt.resolve().is_relative_to(home.resolve()):
+        raise HierarchyError(
+            f"level {name!r}: its system_prompt {level.system_prompt!r} is outside the folder of the JSON; put the "
+            "file there"
+        )
     try:
         text = prompt.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -167,7 +181,7 @@ def _level(path: Path, name: str, fields: object) -> Level:
             f"level {name!r}: its system_prompt {level.system_prompt!r} cannot be read beside the JSON ({error}); "
             'write the file, or give "" to have the prompt rendered from the schema'
         ) from error
-    if not text.strip():
+    if is_blank(text):
         raise HierarchyError(f'level {name!r}: its system_prompt {level.system_prompt!r} is empty; give "" or a text')
     return msgspec.structs.replace(level, template=text)
 
@@ -192,10 +206,14 @@ def _check_level(level: Level) -> None:
     where = f"level {level.name!r}"
     if not _NAME.fullmatch(level.name):
         raise HierarchyError(f"{where}: a name is a tag; use small letters, digits and _")
-    if not level.desc.strip():
+    if level.name in RESERVED or level.name.endswith(KEPT):
+        raise HierarchyError(f"{where}: what a run records has that name; give it another")
+    if is_blank(level.desc):
         raise HierarchyError(f"{where}: its desc is empty; say what the text must hold")
     if level.max_tokens < 1:
         raise HierarchyError(f"{where}: max_tokens is {level.max_tokens}; give 1 or more")
+    if level.max_tokens > MOST_TOKENS or (level.limit or 0) > MOST_TOKENS:
+        raise HierarchyError(f"{where}: more than {MOST_TOKENS:,} tokens or words, which nobody reads; give fewer")
     if level.limit is not None and level.limit < 1:
         raise HierarchyError(f"{where}: at most {level.limit} words; give 1 or more, or leave the limit out")
     if level.threshold is not None and not 0 <= level.threshold <= 1:

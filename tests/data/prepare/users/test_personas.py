@@ -15,11 +15,11 @@ from usergym.data.prepare.users.dropout import dropped
 from usergym.data.prepare.users.own_rules import by_rules
 from usergym.data.prepare.users.personas import by_model
 from usergym.data.prepare.users.profile import FIELDS, Evidence, Item, Profile, given
-from usergym.data.prepare.users.raw import read_raw
 from usergym.data.prepare.users.redact import KINDS, Redaction
 from usergym.data.prepare.users.targets import Limits, Target, target_of
-from usergym.data.prepare.users.words import RUN, words
 from usergym.environments.base import RowError
+from usergym.environments.people.raw import read_raw
+from usergym.environments.people.words import RUN, words
 from usergym.models.base import ModelError, Reply
 from usergym.models.fake import FakeModel
 from usergym.types import Message

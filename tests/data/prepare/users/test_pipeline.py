@@ -328,6 +328,51 @@ def test_leaks_end_it_unless_they_are_allowed_or_taken_out(tmp_path: Path):
     assert "quite a long text" not in told
 
 
+SAME = "I have said it before and I will say it again: the ferry must never leave before seven"
+
+
+@pytest.mark.parametrize(
+    ("text", "who", "leaks"),
+    [
+        (SAME, ("user-0",), True),
+        (SAME, ("user-0", "user-1"), True),
+        ("Well, no thanks then!", ("user-0",), True),
+        ("Well, no thanks then!", ("user-0", "user-1"), False),
+        ("No!", ("user-0",), False),
+    ],
+)
+def test_the_same_words_under_two_posts_are_a_leak_on_both_sides(
+    tmp_path: Path, text: str, who: tuple[str, ...], leaks: bool
+):
+    rows = town(12, 10, persona=PERSONA)
+    for user in who:
+        own = sorted((row for row in rows if row["user_id"] == user), key=lambda row: row["timestamp"])
+        chosen = own if len(who) == 1 else own[:1] if user == who[0] else own[-1:]
+        for row in chosen:
+            row["completion"] = text
+    report = ran(job(tmp_path / "allow", rows, by="turn", seen=0.3, leaks="allow"))
+    assert (report.leak_counts["split"] > 0) == leaks
+    ran(job(tmp_path / "drop", rows, by="turn", seen=0.3, leaks="drop"))
+    sides = splits(tmp_path / "drop/out")
+    held_out = [row for part in ("val", "test") for row in sides[part] if row["extra_info"]["target_user_id"] in who]
+    assert leaks != any(row["reward_model"]["ground_truth"] == text for row in held_out)
+
+
+def test_words_of_which_nothing_can_be_seen_are_left_out_as_empty(tmp_path: Path):
+    rows = town(12, 10)
+    rows[3]["completion"] = "\u200b\u200b"
+    report = ran(job(tmp_path, rows))
+    assert report.left_out["empty"] == 1
+
+
+def test_a_row_of_an_unknown_split_has_a_broken_field(tmp_path: Path):
+    rows = town(12, 10)
+    rows[3]["split"] = "holdout"
+    report = ran(job(tmp_path, rows))
+    assert report.broken["with a broken field"] == 1
+    assert "found 'holdout'" in str(report.skipped)
+
+
 def test_redacted_rows_name_nobody(tmp_path: Path):
     rows = town()
     for row in rows:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usergym.data.prepare.users.leakage import split_leaks
-from usergym.data.prepare.users.splits import By, SplitPlan, assign, head, part_of
+from usergym.data.prepare.users.splits import By, SplitPlan, assign, head
 from usergym.data.prepare.users.targets import Entry
+from usergym.environments.people.raw import part_of
 from usergym.rows import Place
 
 HERE = Place(Path("rows.jsonl"), 1)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.data.prepare.users.threads import MAKERS, amazon, enron, medium, reddit, said, wildchat, youtube
 from usergym.data.prepare.users.datasets import dataset
-from usergym.data.prepare.users.raw import NoUser, read_raw, when
 from usergym.data.prepare.users.targets import Limits, Target, target_of
 from usergym.environments.base import RowError
+from usergym.environments.people.raw import NoUser, read_raw, when
 
 WEEK = 7 * 86_400
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from usergym.data.prepare.users.raw import GONE, Line, Raw, when
 from usergym.environments.base import RowError
+from usergym.environments.people import telling
+from usergym.environments.people.raw import GONE, Line, Raw, when
 from usergym.types import Record
 
 ASSISTANT = "assistant"
@@ -39,7 +40,7 @@ class Dataset(Record, frozen=True):
 
 _BOOK = ("categories", "title", "subtitle", "price", "author", "description", "features", "details")
 _ALL = (
-    Dataset("reddit", "reddit", "snap-stanford/humanual-opinion", ("author",), percent=50),
+    Dataset("reddit", "reddit", "snap-stanford/humanual-opinion", telling.AUTHORS, percent=50),
     Dataset(
         "youtube",
         "youtube",
@@ -52,7 +53,7 @@ _ALL = (
     Dataset("amazon", "amazon", "snap-stanford/humanual-book", ("store", "user"), _BOOK),
     Dataset("wildchat_english", "wildchat", "snap-stanford/humanual-chat", chat=True),
     Dataset("enron", "email", "snap-stanford/humanual-email", min_chars=10),
-    Dataset("plain", "thread", "", ("author",)),
+    Dataset("plain", "thread", "", telling.AUTHORS),
 )
 DATASETS: Mapping[str, Dataset] = {each.name: each for each in _ALL}
 ALIASES = {"wildchat": "wildchat_english"}
@@ -72,10 +73,7 @@ def speaker(line: Line, rules: Dataset) -> str:
         return line.name
     if rules.chat and ("gpt" in line.role.lower() or line.role == ASSISTANT):
         return ASSISTANT
-    for field in rules.authors:
-        if isinstance(name := line.about.get(field), str) and name.strip():
-            return name.strip()
-    return line.role or "somebody"
+    return telling.speaker(line, rules.authors)
 
 
 def words_of(line: Line, place: int, rules: Dataset) -> str:

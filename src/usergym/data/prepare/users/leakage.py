@@ -10,11 +10,9 @@ from typing import Literal
 from usergym.data.prepare.users.profile import Profile
 from usergym.data.prepare.users.splits import HELD_OUT, By
 from usergym.data.prepare.users.targets import Entry, Target
-from usergym.data.prepare.users.words import RUN, holds, runs, words
+from usergym.environments.people.words import LEAST, RUN, runs, stands_in, words
 from usergym.types import Record, stable_hash
 
-LEAST = 3
-"""Words of a text that is compared whole: shorter ones are said by many."""
 WHAT = {
     "persona": f"personas with {RUN} words in a row of a held-out text",
     "prompt": "texts that stand in their own prompt",
@@ -34,14 +32,8 @@ class Leak(Record, frozen=True):
 
 def prompt_leak(target: Target, persona: str) -> Leak | None:
     """The target's own words in what is told before them."""
-    truth = words(target.truth)
-    if len(truth) < LEAST:
-        return None
-    turns = [words(text) for _, text in target.thread]
-    told = [*turns, words(persona)]
-    if truth in turns or (len(truth) >= RUN and any(holds(text, truth) for text in told)):
-        return Leak("prompt", target.user, target.id)
-    return None
+    told = [*(text for _, text in target.thread), persona]
+    return Leak("prompt", target.user, target.id) if stands_in(target.truth, told, len(target.thread)) else None
 
 
 @dataclass
@@ -73,12 +65,21 @@ class PersonaCheck:
             self.found.setdefault(run, []).append(hit)
 
 
-def split_leaks(entries: Sequence[Entry], by: By) -> list[Leak]:
-    """What the chosen partition says is apart, and is not: people of whom nothing is trained, posts, texts."""
+def keys(user: str, text: str) -> tuple[int, ...]:
+    """What the same text has elsewhere too: from `LEAST` words on if the same person writes it, from `RUN` on whoever
+    does."""
+    said = words(text)
+    own = stable_hash("own", user, *said)
+    return () if len(said) < LEAST else (own,) if len(said) < RUN else (own, stable_hash("any", *said))
+
+
+def split_leaks(entries: Sequence[Entry], by: By, said: Mapping[str, Sequence[int]] = {}) -> list[Leak]:
+    """What the chosen partition says is apart, and is not: people of whom nothing is trained, posts, texts. `said`:
+    the `keys` of each text, by its id; the thread it stands in does not matter."""
     trained = [entry for entry in entries if entry.part == "train"]
     held_out = [entry for entry in entries if entry.part in HELD_OUT]
-    texts = {entry.id for entry in trained}
-    found = [_both(entry, "text") for entry in held_out if entry.id in texts]
+    texts = {key for entry in trained for key in (entry.id, *said.get(entry.id, ()))}
+    found = [_both(each, "text") for each in held_out if not texts.isdisjoint((each.id, *said.get(each.id, ())))]
     users = {entry.user for entry in trained}
     found += [_both(entry, "person") for entry in held_out if entry.unseen and entry.user in users]
     if by in ("user", "post"):

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usergym.data.prepare.sources import ENDINGS, Files, Hub, open_source
-from usergym.data.prepare.users.splits import part_of
+from usergym.environments.people.raw import DROPPED, part_of
 
-DROPPED = "test_dropout"
-"""Holds the rows of test once more."""
 _NO_ROWS = (".example.json", "manifest.json", "personas.jsonl", "thoughts.jsonl")
 
 

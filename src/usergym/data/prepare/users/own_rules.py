@@ -10,7 +10,7 @@ from importlib.resources import files
 import msgspec
 
 from usergym.data.prepare.users.profile import Evidence, Item
-from usergym.data.prepare.users.words import RUN, words
+from usergym.environments.people.words import RUN, words
 
 MOST = 12
 """Items of a field."""

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from usergym.data.prepare.users.splits import By
+from usergym.environments.people.telling import MIN_TEXTS
 from usergym.types import Record
 
 Leaks = Literal["fail", "drop", "allow"]
@@ -40,7 +41,7 @@ class Plan(Record, frozen=True, omit_defaults=False):
     item_dropout: float = 0.0
     test_field_dropout: float = 0.6
     test_item_dropout: float = 0.6
-    min_comments: int = 2
+    min_comments: int = MIN_TEXTS
     comment_words: int = 1024
     example_words: int = 3000
     min_chars: int = 1

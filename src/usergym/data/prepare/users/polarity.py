@@ -4,7 +4,7 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-from usergym.data.prepare.users.words import words
+from usergym.environments.people.words import words
 
 STRONG = 2
 """How far a text must lean before it takes a side at all."""

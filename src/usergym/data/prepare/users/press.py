@@ -88,15 +88,17 @@ class Press:
         check = leakage.PersonaCheck()
         for user in {entry.user for entry in entries}:
             check.add(self.profiles[user])
+        said: dict[str, tuple[int, ...]] = {}
         for entry in entries:
             target = self.target(entry)
+            said[entry.id] = leakage.keys(entry.user, target.truth)
             told = self.told(entry)
             text = told if isinstance(told, str) else "\n".join(item for items in told.values() for item in items)
             if leak := leakage.prompt_leak(target, text):
                 yield leak
             if entry.part in HELD_OUT:
                 yield from check.leaks(target)
-        yield from leakage.split_leaks(entries, self.by)
+        yield from leakage.split_leaks(entries, self.by, said)
 
     def _without_leaks(self, entries: list[Entry]) -> list[Entry]:
         report = self.report

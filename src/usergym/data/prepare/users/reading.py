@@ -1,6 +1,5 @@
 """Every row is read once, and becomes a target on the shelf or a count with a reason."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,23 +10,15 @@ import msgspec
 from usergym.data.prepare.dedupe import Seen, key
 from usergym.data.prepare.sources import Files, Hub, Read
 from usergym.data.prepare.users.datasets import Dataset
-from usergym.data.prepare.users.opening import DROPPED
 from usergym.data.prepare.users.plan import Plan
 from usergym.data.prepare.users.profile import Profile, given
-from usergym.data.prepare.users.raw import NoUser, Raw, read_raw
 from usergym.data.prepare.users.report import Report
-from usergym.data.prepare.users.splits import part_of
 from usergym.data.prepare.users.targets import Entry, Limits, Shelf, target_of
 from usergym.environments.base import RowError
+from usergym.environments.people.raw import DROPPED, NoUser, Raw, part_of, read_raw
+from usergym.environments.people.telling import ALONE, BROKEN, NOBODY, UNREADABLE, alone, too_few
 from usergym.rows import BadRow
 from usergym.types import stable_hash
-
-NOBODY, BROKEN, UNREADABLE, ALONE = (
-    "without a user",
-    "with a broken field",
-    "unreadable",
-    "of people with too few texts",
-)
 
 
 @dataclass
@@ -94,12 +85,11 @@ class Reader:
 
     def _leave_alone(self) -> None:
         """People of whom too little is there to train on and to test."""
-        counts = Counter(entry.user for entry in self.entries)
-        few = {user for user, count in counts.items() if count < self.plan.min_comments}
+        least = self.plan.min_comments
+        few = too_few((entry.user for entry in self.entries), least)
         for entry in self.entries:
             if entry.user in few:
-                told = f"{entry.user!r} has {counts[entry.user]} usable text(s); needed are {self.plan.min_comments}"
-                self._bad(ALONE, BadRow(entry.where, f"field 'user_id': {told}"))
+                self._bad(ALONE, BadRow(entry.where, alone(entry.user, few[entry.user], least)))
         self.report.people["with too few texts"] += len(few)
         self.entries = [entry for entry in self.entries if entry.user not in few]
 
@@ -107,7 +97,7 @@ class Reader:
         if self.plan.strict:
             raise bad
         self.report.broken[kind] += 1
-        self.report.skipped.add(bad)
+        self.report.skipped.add(bad, kind)
 
 
 def in_order(entries: list[Entry], seed: int) -> list[Entry]:

@@ -9,12 +9,12 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Literal
 
 from usergym.data.prepare.users.targets import Entry, by_user
+from usergym.environments.people.raw import part_of
 from usergym.types import Record, stable_hash
 
 By = Literal["user", "post", "turn", "source"]
 PARTS = ("train", "val", "test")
 HELD_OUT = ("val", "test")
-_OWN = (("train", "train"), ("val", "val"), ("test", "test"), ("unseen_test", "test"), ("seen_test", "test"))
 
 
 class SplitPlan(Record, frozen=True):
@@ -27,11 +27,6 @@ class SplitPlan(Record, frozen=True):
     seed: int = 42
     texts: int = 20
     """Of a person at most, from which a persona is drawn."""
-
-
-def part_of(name: str | None) -> str | None:
-    """train, val or test, by how the name of a split or of a file begins."""
-    return next((part for begin, part in _OWN if (name or "").lower().startswith(begin)), None)
 
 
 def assign(entries: Sequence[Entry], plan: SplitPlan, given: Container[str], left_out: Counter[str]) -> None:

@@ -1,6 +1,5 @@
 """What is to be simulated: one person's next words in one thread; or the rule by which a row gives none."""
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +7,11 @@ from typing import Self
 
 import msgspec
 
-from usergym.data.formats.humanlm import NAME
-from usergym.data.prepare.users.datasets import METRICS, Dataset, connected, refused, speaker, words_of
-from usergym.data.prepare.users.raw import Raw, numbers
+from usergym.data.prepare.users.datasets import ASSISTANT, METRICS, Dataset, connected, refused, speaker, words_of
+from usergym.environments.people.raw import Raw, numbers
+from usergym.environments.people.telling import Thread, mentioning, thread_of, unusable
 from usergym.rows import Place
-from usergym.types import Record, stable_hash
-
-Thread = tuple[tuple[str, str], ...]
-"""Names and words, in order; the person is HUMAN."""
+from usergym.types import Record, is_blank, stable_hash
 
 
 class Limits(Record, frozen=True):
@@ -53,8 +49,8 @@ def target_of(raw: Raw, rules: Dataset, limits: Limits, order: int) -> Target | 
     said = [(speaker(line, rules), words_of(line, place, rules)) for place, line in enumerate(lines)]
     if reason := refused(raw, said, rules):
         return reason
-    thread = tuple((_renamed(name, raw, rules), _mentioning(text, raw.user)) for name, text in said if text)
-    truth = _mentioning(raw.completion, raw.user)
+    thread = thread_of(said, raw.user, ASSISTANT if rules.chat else None)
+    truth = mentioning(raw.completion, raw.user)
     if reason := _broken_rule(thread, truth, limits):
         return reason
     return Target(
@@ -74,14 +70,10 @@ def target_of(raw: Raw, rules: Dataset, limits: Limits, order: int) -> Target | 
 
 
 def _broken_rule(thread: Thread, truth: str, limits: Limits) -> str | None:
-    if not truth:
-        return "empty"
-    if len(truth) < limits.min_chars:
+    if not is_blank(truth) and len(truth) < limits.min_chars:
         return f"of fewer than {limits.min_chars} characters"
-    if not thread:
-        return "without anything said before"
-    if " ".join(truth.split()) == " ".join(thread[-1][1].split()):
-        return "that repeat the message before"
+    if why := unusable(thread, truth):
+        return why
     lengths = [len(text.split()) for _, text in thread]
     own = len(truth.split())
     if own > limits.comment_words:
@@ -91,16 +83,6 @@ def _broken_rule(thread: Thread, truth: str, limits: Limits) -> str | None:
     if sum(lengths) + own > limits.example_words:
         return f"over {limits.example_words:,} words with their thread"
     return None
-
-
-def _renamed(name: str, raw: Raw, rules: Dataset) -> str:
-    chats = rules.chat and name != "assistant"
-    return NAME if name.casefold() == raw.user.casefold() or chats else name
-
-
-def _mentioning(text: str, user: str) -> str:
-    """The person is called HUMAN where others address them, too."""
-    return re.sub(rf"(?<![\w/])(?:@|/?u/){re.escape(user)}(?!\w)", NAME, text) if user in text else text
 
 
 @dataclass(slots=True)

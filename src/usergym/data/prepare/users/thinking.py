@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from usergym.data.formats.humanlm import NAME, truth_of
+from usergym.data.formats.humanlm import NAME
 from usergym.data.prepare.users.asking import Refused, Tally, ask
 from usergym.data.prepare.users.polarity import opposed
-from usergym.data.prepare.users.raw import untagged
 from usergym.data.prepare.users.targets import Target, content_id
-from usergym.data.prepare.users.words import RUN, holds, runs, words
 from usergym.environments.base import RowError
+from usergym.environments.people.raw import truth_of, untagged
+from usergym.environments.people.words import RUN, holds, runs, words
 from usergym.models.base import Model
 from usergym.rows import read_rows
 from usergym.types import Message, Sampling

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 
 RUN = 8
 """So many words in a row are no accident."""
+LEAST = 3
+"""Words of a text that is compared whole: shorter ones are said by many."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
@@ -24,3 +26,13 @@ def holds(whole: Sequence[str], part: Sequence[str]) -> bool:
     if not part or len(part) > len(whole):
         return False
     return f" {' '.join(part)} " in f" {' '.join(whole)} "
+
+
+def stands_in(text: str, told: Sequence[str], turns: int) -> bool:
+    """Whether a text can be copied from what is told before it: it is one of the first `turns` of these, whole, or
+    `RUN` words and more of it stand in one of them."""
+    own = words(text)
+    if len(own) < LEAST:
+        return False
+    others = [words(each) for each in told]
+    return own in others[:turns] or (len(own) >= RUN and any(holds(each, own) for each in others))

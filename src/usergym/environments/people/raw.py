@@ -1,7 +1,8 @@
 """A raw row, checked: a thread of messages, what a person wrote next, and who, where and when that was.
 
-Three shapes are read: the raw one (`prompt` of role, content and metadata; `completion`), and the two that this verb
-writes, for reinforcement learning and for fine-tuning, in which the person is called HUMAN already.
+Three shapes are read: the raw one (`prompt` of role, content and metadata; `completion`), and the two that
+`usergym prepare users` writes, for reinforcement
+learning and for fine-tuning, in which the person is called HUMAN already.
 """
 
 import datetime
@@ -14,12 +15,14 @@ from typing import Any
 
 import msgspec
 
-from usergym.data.formats.conversation import listed
-from usergym.data.formats.humanlm import NAME, truth_of
-from usergym.environments.base import RowError
-from usergym.rollouts.gym_rows import dropped_nulls
-from usergym.types import valid_text
+from usergym.environments.base import RowError, listed
+from usergym.rows import dropped_nulls
+from usergym.types import is_blank, valid_text
+from usergym.users.states.speaking import HUMAN
 
+DROPPED = "test_dropout"
+"""A split that holds the rows of test once more."""
+_PART = re.compile(r"(train|val|test|unseen_test|seen_test)(?:ing|idation)?(?![a-z])")
 _BLOCK = re.compile(r"\s*<think>.*?</think>\s*", re.DOTALL)
 _TAGS = re.compile(r"<(\w+)>\s*(.*?)\s*</\1>", re.DOTALL)
 GONE = re.compile(r"\s*\[\s*(?:deleted|removed)(?: by [a-z]+)?\s*\]\s*", re.IGNORECASE)
@@ -53,6 +56,7 @@ class Raw:
     states: Mapping[str, str] = field(default_factory=dict)
     """Latent states by level, where they are known."""
     split: str | None = None
+    """As the row has it, a name that `part_of` knows."""
 
 
 class NoUser(RowError):
@@ -79,8 +83,29 @@ def read_raw(row: Mapping[str, Any]) -> Raw:
         about=about,
         persona=info.get("persona") or about.get("persona") or row.get("persona"),
         states=_states(about),
-        split=_text(info.get("split", row.get("split")), "split") or None,
+        split=_split(info.get("split", row.get("split"))),
     )
+
+
+def truth_of(row: Mapping[str, Any]) -> str:
+    """The words to be simulated, of a row of any of the three shapes. RowError where there are none."""
+    about, generation = row.get("reward_model"), row.get("generation")
+    for name, value in (
+        ("completion", row.get("completion")),
+        ("generation.content", generation.get("content") if isinstance(generation, Mapping) else None),
+        ("reward_model.ground_truth", about.get("ground_truth") if isinstance(about, Mapping) else None),
+    ):
+        if isinstance(value, str):
+            return value
+        if value is not None:
+            raise RowError(name, "a text", value)
+    raise RowError("completion", "a text (or generation.content, or reward_model.ground_truth)")
+
+
+def part_of(name: str | None) -> str | None:
+    """train, val or test, by how the name of a split or of a file begins; None for any other name."""
+    begins = _PART.match((name or "").lower())
+    return begins[1].rpartition("_")[2] if begins else None
 
 
 def untagged(text: str) -> str:
@@ -139,7 +164,7 @@ def _line(part: Mapping[str, Any], place: int) -> Line:
 def _user(row: Mapping[str, Any], info: Mapping[str, Any]) -> str:
     given = row.get("user_id", info.get("target_user_id"))
     user = _identity(given, "user_id")
-    if not user or user == NAME or GONE.fullmatch(user):
+    if not user or user == HUMAN or GONE.fullmatch(user):
         raise NoUser("user_id", "whose words these are", given if given is not None else ...)
     return user
 
@@ -173,11 +198,19 @@ def _mapping(row: Mapping[str, Any], field: str, where: str = "") -> Mapping[str
 
 
 def _states(about: Mapping[str, Any]) -> Mapping[str, str]:
+    """Without those of which nothing can be seen, which nobody knows."""
     states = _mapping(about, "states", "metadata")
     for level, text in states.items():
         if not isinstance(text, str):
             raise RowError(f"metadata.states.{level}", "a text", text)
-    return states
+    return {level: text.strip() for level, text in states.items() if not is_blank(text)}
+
+
+def _split(value: object) -> str | None:
+    name = _text(value, "split") or None
+    if name and part_of(name) is None:
+        raise RowError("split", "a name that begins with train, val, test, seen_test or unseen_test", name)
+    return name
 
 
 def numbers(about: Mapping[str, Any], fields: Sequence[str]) -> dict[str, float]:
