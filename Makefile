@@ -28,6 +28,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/gym.py
 	$(BIN)/python benchmarks/gyms.py
 	$(BIN)/python benchmarks/tau_state.py
+	$(BIN)/python benchmarks/people.py
 	$(BIN)/python benchmarks/credit.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/sdpo.py --quick

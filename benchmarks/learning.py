@@ -224,15 +224,15 @@ def measure(folder: Path, seeds: int) -> dict[str, Any]:
         rewards = {
             stage: [read(folder / f"seed{seed}" / f"{stage} {kind}") for seed in range(seeds)] for stage in STAGES
         }
-        pooled = {stage: pool(each) for stage, each in rewards.items()}
+        whole = {stage: pooled(each) for stage, each in rewards.items()}
         found[kind] = {
             stage: {
-                **told(mean_interval(pooled[stage])),
+                **told(mean_interval(whole[stage])),
                 "seeds": [told(mean_interval(each))["mean"] for each in rewards[stage]],
             }
             for stage in STAGES
         }
-        found[kind]["gain of GRPO over SFT"] = told(paired_difference(pooled["sft"], pooled["grpo"]))
+        found[kind]["gain of GRPO over SFT"] = told(paired_difference(whole["sft"], whole["grpo"]))
     return found
 
 
@@ -245,9 +245,10 @@ def read(folder: Path) -> dict[str, list[float]]:
     return by_task
 
 
-def pool(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
-    """Tasks are what is counted: the samples of one task by all seeds' models stand together."""
-    return {task: [value for each in seeds for value in each.get(task, ())] for task in seeds[0]}
+def pooled(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
+    """Tasks, or people, are what is counted: the samples of one by all seeds' models stand together."""
+    keys = sorted({key for each in seeds for key in each})
+    return {key: [value for each in seeds for value in each.get(key, ())] for key in keys}
 
 
 def told(estimate: Estimate | None) -> dict[str, Any]:
@@ -293,6 +294,29 @@ def report(found: Mapping[str, Mapping[str, Any]], head: str, page: Path | None,
     if page:
         page.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
         page.write_text(f"{head}\n{text}\n")
+
+
+def bands(lines: Mapping[tuple[str, str], Mapping[int, Sequence[float]]], path: Path) -> None:
+    """By run and what was scored: the values of every step, drawn as their mean over five steps, with a band of 1.96
+    standard errors; a panel for each run."""
+    import altair
+    import vl_convert
+
+    rows = []
+    for (run, scored), by_step in lines.items():
+        for step in by_step:
+            near = [value for other in range(step - 2, step + 3) for value in by_step.get(other, ())]
+            mean = sum(near) / len(near)
+            error = 1.96 * (sum((value - mean) ** 2 for value in near) / len(near) / len(near)) ** 0.5
+            row = {"run": run, "scored": scored, "step": step, "mean": mean}
+            rows.append({**row, "low": mean - error, "high": mean + error})
+    base = altair.Chart(altair.Data(values=rows)).encode(x=altair.X("step:Q", title="step"), color="scored:N")
+    band = base.mark_area(opacity=0.25).encode(
+        y=altair.Y("low:Q", title="score", scale=altair.Scale(domain=[0, 1])), y2="high:Q"
+    )
+    line = base.mark_line().encode(y="mean:Q")
+    chart = (band + line).properties(width=190, height=130).facet(altair.Facet("run:N", title=None), columns=4)
+    path.write_bytes(vl_convert.vegalite_to_png(chart.properties(background="white").to_dict(), scale=1.5))
 
 
 def write(told: Mapping[str, Any], out: Path, results: Path, seeds: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import cyclopts
 import msgspec
 import small_talk
-from learning import call, interval, read, told
+from learning import bands, call, interval, pooled, read, told
 
 from usergym.environments.style.topical import amiss
 from usergym.evaluation.statistics import mean_interval, paired_difference
@@ -184,14 +184,6 @@ def measured(way: Way, out: Path, seeds: int) -> dict[str, Any]:
     return {"way": way.name, "style": way.style, "styles": rows}
 
 
-def pooled(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
-    made: defaultdict[str, list[float]] = defaultdict(list)
-    for each in seeds:
-        for task, values in each.items():
-            made[task] += values
-    return made
-
-
 def table(found: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         "| run | user's style | measured | before | after | gain, paired | 95 % interval | after, by seed | answers |",
@@ -278,37 +270,15 @@ def write(found: Sequence[Mapping[str, Any]], ways: Sequence[Way], out: Path, se
 def draw(ways: Sequence[Way], out: Path, seeds: int, path: Path) -> None:
     """Score of training replies by step, of every run: the mean of the seeds, with a band of 1.96 standard errors over
     replies."""
-    import altair
-    import vl_convert
-
-    rows = []
+    lines = {}
     for way in ways:
         for style in way.measured:
             by_step: defaultdict[int, list[float]] = defaultdict(list)
             for seed in range(seeds):
                 for step, value in scores(run(way, out, seed), style):
                     by_step[step].append(value)
-            for step in by_step:
-                near = [value for other in range(step - 2, step + 3) for value in by_step.get(other, ())]
-                mean = sum(near) / len(near)
-                error = 1.96 * (sum((value - mean) ** 2 for value in near) / len(near) / len(near)) ** 0.5
-                rows.append(
-                    {
-                        "run": way.name,
-                        "scored": style,
-                        "step": step,
-                        "mean": mean,
-                        "low": mean - error,
-                        "high": mean + error,
-                    }
-                )
-    base = altair.Chart(altair.Data(values=rows)).encode(x=altair.X("step:Q", title="step"), color="scored:N")
-    band = base.mark_area(opacity=0.25).encode(
-        y=altair.Y("low:Q", title="score", scale=altair.Scale(domain=[0, 1])), y2="high:Q"
-    )
-    line = base.mark_line().encode(y="mean:Q")
-    chart = (band + line).properties(width=190, height=130).facet(altair.Facet("run:N", title=None), columns=4)
-    path.write_bytes(vl_convert.vegalite_to_png(chart.properties(background="white").to_dict(), scale=1.5))
+            lines[way.name, style] = by_step
+    bands(lines, path)
 
 
 if __name__ == "__main__":

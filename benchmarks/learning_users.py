@@ -7,6 +7,7 @@ stopped.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from random import Random
 from typing import Any
 
 import cyclopts
-from learning import call, interval, told
+from learning import bands, call, interval, pooled, told
 
 from usergym.environments.people.gym import People
 from usergym.environments.people.rows import asked_of
@@ -32,8 +33,8 @@ PEOPLE, POSTS = 400, 12
 TEACHING_STEPS = 400
 WHOLE, SHARED = 0.3, 0.6
 """Of what is taught, the share that has all levels in one reply, and up to where states before it are told."""
-STEPS, PROMPTS, GROUP = 60, 16, 4
-RATE, SFT_RATE = 1e-4, 3e-4
+STEPS, PROMPTS, GROUP = 80, 16, 4
+RATE, SFT_RATE = 3e-4, 3e-4
 CONTEXTS = 60
 """Held out, for each measure."""
 STATES = ("stance", "emotion", "belief", "value", "goal", "communication")
@@ -116,10 +117,38 @@ def main(
             json.dumps({"measured": found, "levels": levels, "tokens": spent}, indent=1) + "\n"
         )
         page = (Path(__file__).parent / "learning_users.md.in").read_text()
-        slots = {"{tables}": text, "{seeds}": str(seeds), "{steps}": str(steps), "{contexts}": str(contexts)}
+        from usergym.training.checkpoints import check
+
+        draw(out, seeds, results / "learning_users.png")
+        shape = check(str(model)).shape
+        slots = {
+            "{tables}": text,
+            "{found}": told_in_words(found),
+            "{seeds}": str(seeds),
+            "{steps}": str(steps),
+            "{teaching}": str(teaching_steps),
+            "{contexts}": str(contexts),
+            "{people}": str(PEOPLE),
+            "{posts}": str(POSTS),
+            "{parameters}": f"{shape.parameters / 1e6:.1f} million parameters" if shape else "",
+        }
         for slot, value in slots.items():
             page = page.replace(slot, value)
         (results / "learning_users.md").write_text(page)
+
+
+def draw(out: Path, seeds: int, path: Path) -> None:
+    """What answers in training were worth, by step and kind."""
+    lines: dict[tuple[str, str], defaultdict[int, list[float]]] = {}
+    for way in (way for way in WAYS if way.mode):
+        for seed in range(seeds):
+            for each in read_trajectories(place(out / f"seed{seed}", way)):
+                reward, level = each.reward(), each.task.data["level"]
+                if reward is not None:
+                    kind = level if level == "response" else "states"
+                    step = each.sample // (PROMPTS * GROUP) + 1
+                    lines.setdefault((way.name, kind), defaultdict(list))[step].append(reward)
+    bands(lines, path)
 
 
 def place(folder: Path, way: Way) -> Path:
@@ -327,11 +356,6 @@ def left_out(run: Path) -> int:
     return sum(1 for _ in read_failures(run)) + sum(each.reward() is None for each in read_trajectories(run))
 
 
-def pooled(seeds: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
-    people = sorted({person for each in seeds for person in each})
-    return {person: [value for each in seeds for value in each.get(person, ())] for person in people}
-
-
 def tables(found: Mapping[str, Mapping[str, Any]], spent: Mapping[str, int]) -> str:
     lines = [
         "| trained by | tokens | measure | alignment | 95 % interval | less taught | 95 % interval | by seed | lost |"
@@ -356,6 +380,24 @@ def level_table(levels: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(
         [*lines, "", "In brackets what was gained over the taught model; * where its interval is clear of 0."]
     )
+
+
+def told_in_words(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """One line for each way and measure: whether it gained, and what a stranger's persona costs."""
+    lines = []
+    for name, row in found.items():
+        if name != "taught":
+            sure = [
+                f"{measure_of} ({one['gain']['mean']:+.3f})" for measure_of, one in row.items() if _sure(one["gain"])
+            ]
+            lines.append(f"- {name}: the interval of the gain is clear of 0 for {', '.join(sure) or 'nothing'}.")
+    for level in ("states", "response"):
+        falls = ", ".join(
+            f"{name} {row[f'{level}, persona shuffled']['mean'] - row[level]['mean']:+.3f}"
+            for name, row in found.items()
+        )
+        lines.append(f"- What somebody else's persona does to the {level}: {falls}.")
+    return "\n".join(lines)
 
 
 def _sure(gain: Mapping[str, Any]) -> str:
