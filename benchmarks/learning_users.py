@@ -33,8 +33,8 @@ PEOPLE, POSTS = 400, 12
 TEACHING_STEPS = 400
 WHOLE, SHARED = 0.3, 0.6
 """Of what is taught, the share that has all levels in one reply, and up to where states before it are told."""
-STEPS, PROMPTS, GROUP = 80, 16, 4
-RATE, SFT_RATE = 3e-4, 3e-4
+STEPS, PROMPTS, GROUP = 120, 16, 4
+RATE, SFT_RATE = 1e-4, 3e-4
 CONTEXTS = 60
 """Held out, for each measure."""
 STATES = ("stance", "emotion", "belief", "value", "goal", "communication")
