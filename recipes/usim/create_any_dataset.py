@@ -10,7 +10,7 @@ from pathlib import Path
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.prepare import prepare
 
-DATASETS = ("reddit", "amazon", "youtube", "medium", "wildchat_english", "wildchat", "enron")
+DATASETS = ("reddit", "amazon", "youtube", "medium", "wildchat_english", "wildchat", "enron", "plain")
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False

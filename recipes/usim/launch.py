@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eval_people import evaluate
 from job import Findings, Job
-from line import DEVICES, Line, enough_gpus, read_line
+from line import DEVICES, Line, enough_gpus, read_line, usage
 from place import Place
 from settings import Variables
 from train_people import train
@@ -27,6 +27,9 @@ def main() -> int:
     words = sys.argv[1:]
     dry = DRY in words
     own, extras = _parted([each for each in words if each != DRY])
+    if {"--help", "-h"} & set(own):
+        print(usage())
+        return 0
     line, found = read_line(own), Findings(dry)
     before = dict(os.environ)
     os.environ[DEVICES] = ",".join(line.gpus)

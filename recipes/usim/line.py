@@ -8,10 +8,19 @@ import machine
 
 from usergym.data.prepare.users.datasets import Dataset, dataset
 from usergym.models.base import StopRun
-from usergym.users.states.modes import MODES, Mode, ModelType, mode, model_type
+from usergym.users.states.modes import MODEL_TYPES, MODES, Mode, ModelType, mode, model_type
 
 NAMES = ("GPUS", "DATASET", "CONFIG", "PUSH", "MESSAGE", "RESUME", "MODEL_TYPE")
-DATASETS = ("reddit", "medium", "youtube", "amazon", "wildchat", "enron")
+DATASETS = ("reddit", "medium", "youtube", "amazon", "wildchat", "enron", "plain")
+CHOICES = {
+    "GPUS": "such as 0,1,2, or cpu",
+    "DATASET": ", ".join(DATASETS),
+    "CONFIG": ", ".join(MODES),
+    "PUSH": "yes or no",
+    "MESSAGE": "of the commit that PUSH names",
+    "RESUME": "a run, a checkpoint, an outputs/EXP or its global_step_N",
+    "MODEL_TYPE": ", ".join(MODEL_TYPES),
+}
 CPU = ("", "cpu")
 DEVICES = "CUDA_VISIBLE_DEVICES"
 
@@ -37,6 +46,19 @@ class Line:
         return max(1, len(self.gpus))
 
 
+def usage() -> str:
+    """What --help prints."""
+    listed = "\n".join(f"  {name:<11} {what}" for name, what in CHOICES.items())
+    return (
+        f"usage: recipes/usim/train_grpo.sh {' '.join(NAMES[:3])} [{' '.join(NAMES[3:])}] [--dry-run] [-- FLAGS]\n\n"
+        f"Trains a simulated user on latent states and words; CONFIG eval_only evaluates one.\n\n{listed}\n\n"
+        "  --dry-run   check everything, print the variables, the command and what it takes, and create nothing\n"
+        "  -- FLAGS    flags of `usergym train users`, or with eval_only of `usergym eval users`\n\n"
+        "Settings are environment variables, such as BASE_MODEL, DATA and N_ROLLOUTS; recipes/usim/README.md lists "
+        "them, and --dry-run shows their values."
+    )
+
+
 def read_line(words: Sequence[str]) -> Line:
     """ValueError or LookupError for a word that is not one of those there are, which it lists."""
     if wrong := next((word for word in words if word.startswith("-")), None):
@@ -45,8 +67,8 @@ def read_line(words: Sequence[str]) -> Line:
         )
     if not 3 <= len(words) <= len(NAMES):
         raise ValueError(
-            f"{len(words)} arguments; expected {' '.join(NAMES[:3])} [{' '.join(NAMES[3:])}]. GPUS: such as 0,1,2, or "
-            f"cpu. DATASET: {', '.join(DATASETS)}. CONFIG: {', '.join(MODES)}"
+            f"{len(words)} arguments; expected {' '.join(NAMES[:3])} [{' '.join(NAMES[3:])}]. "
+            + ". ".join(f"{name}: {what}" for name, what in CHOICES.items())
         )
     given = dict(zip(NAMES, (*words, *[""] * len(NAMES)), strict=False))
     push = given["PUSH"] or "no"

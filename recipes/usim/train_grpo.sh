@@ -2,6 +2,7 @@
 # Trains a simulated user on a person's latent states and words, or evaluates one (eval_only).
 #
 #   recipes/usim/train_grpo.sh GPUS DATASET CONFIG [PUSH MESSAGE RESUME MODEL_TYPE] [--dry-run] [-- FLAGS OF THE VERB]
+#   recipes/usim/train_grpo.sh --help
 #
 #   recipes/usim/train_grpo.sh 0,1,2,3 reddit separate_system_prompt --dry-run
 #   recipes/usim/train_grpo.sh cpu medium separate_generation no "" outputs/EXP/global_step_550

@@ -1,6 +1,7 @@
 """`usergym eval users` as a person uses it: real servers, real files, held-out people of the population."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.cli.people_server import FROM, people_server
+from tests.cli.terminal import usergym
 from usergym.cli import main
 from usergym.users.population import population
 
@@ -30,7 +32,7 @@ Run = Callable[..., Told]
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command in this process, in a folder of its own, without its picture, which takes seconds."""
-    monkeypatch.setattr("usergym.cli.eval_users.picture", lambda cells, folder, title: [])
+    monkeypatch.setattr("usergym.cli.eval_users.picture", lambda *arguments: [])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
@@ -101,7 +103,7 @@ def test_who_knows_people_is_told_from_who_does_not_and_controls_fall(tmp_path: 
     assert cell(told, "constant", "emotion")["alignment"]["mean"] > 0
     assert {each["level"]: each["text"] for each in told["constants"]}.keys() == {*LEVELS}
     assert difference(told, "above_constant", "stance", second="knower")["difference"]["mean"] > 0.5
-    assert "over shuffled" in again
+    assert "over another's [95%]" in again
     assert "(same text always)" in again
     folder = tmp_path / "runs/k"
     assert json.loads((folder / "results.json").read_text()) == told
@@ -116,7 +118,8 @@ def test_the_simulated_people_are_held_beside_the_real_ones(tmp_path: Path, run:
         models = ("--model", f"{asked.url}/vague", f"{asked.url}/knower", "--embedding-model", f"{asked.url}/letters")
         command = (*FROM, *models, "--limit", 16, "--plays", "asked", "--repeats", 2, "--out", "k")
         told = json.loads(run(*command, "--levels", "stance+response", "--json").stdout)
-        shown = run(*command, "--levels", "stance+response").stdout
+        shown = run(*command, "--levels", "stance+response", "--all").stdout
+        short = run(*command, "--levels", "stance+response").stdout
     vague, knower = told["variety"]
     for kind in ("hashed", "embedded"):
         assert knower["variety"][kind]["simulated"] == pytest.approx(knower["variety"][kind]["real"])
@@ -130,6 +133,8 @@ def test_the_simulated_people_are_held_beside_the_real_ones(tmp_path: Path, run:
     assert like["vague"]["edit"]["mean"] < like["constant"]["edit"]["mean"] < 1
     assert "how various they write" in shown
     assert "how strongly they agree" in shown
+    assert "how various they write" not in short
+    assert "more tables: --all" in short
     assert told["levels"] == ["stance", "response"]
 
 
@@ -246,6 +251,61 @@ def test_what_cannot_work_is_told_in_one_line(tmp_path: Path, run: Run, argument
     done = run(*arguments, fails=True)
     assert told in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_levels_that_are_asked_for_are_those_that_are_judged_in_the_order_of_the_hierarchy(run: Run) -> None:
+    command = (*FROM, "--model", "oracle", "--limit", 2, "--levels", "response+stance")
+    with people_server() as asked:
+        plan = json.loads(run(*command, "--judge-model", f"{asked.url}/strict", "--plan", "--json").stdout)
+        assert (plan["levels"], plan["judge_calls"]) == (["stance", "response"], 2 * 2)
+        models = ("--model", f"{asked.url}/knower")
+        told = json.loads(run(*FROM, *models, "--limit", 2, "--levels", "response+emotion", "--json").stdout)
+        assert asked.counts()["knower"] == 2 * (2 + 7), "what is not judged is still thought before words are spoken"
+    assert told["levels"] == ["emotion", "response"]
+    assert {(each["source"]["play"], each["level"]) for each in told["cells"]} == {
+        (play, level) for play in ("asked", "spoken") for level in ("emotion", "response")
+    }
+
+
+def test_rows_that_were_left_out_are_said_once(tmp_path: Path, run: Run) -> None:
+    rows = [*population(60, 3)]
+    text = "".join(json.dumps(row) + "\n" for row in [*rows, {**rows[0], "user_id": None}])
+    (tmp_path / "rows.jsonl").write_text(text)
+    command = ("rows.jsonl", "--model", "oracle", "--limit", 6, "--levels", "response", "--plays", "asked")
+    for shown in (run(*command, "--plan").stdout, run(*command).stdout):
+        assert shown.count("note: left out: 1 rows (1 without a user)") == 1
+    told = json.loads(run(*command, "--json").stdout)
+    assert "left out: 1 rows (1 without a user)" in told["notes"]
+
+
+def test_the_headline_says_how_close_what_the_persona_adds_and_that_there_are_warnings(run: Run) -> None:
+    with people_server() as asked:
+        models = ("--model", f"{asked.url}/vague", f"{asked.url}/knower", "--controls", "shuffled", "none")
+        told = run(*SER, *models, "--limit", 8, "--out", "k").stdout.splitlines()
+        few = run(*SER, "--model", f"{asked.url}/down", "--retries", 0, "--limit", 4, "--out", "d", fails=True).stdout
+    assert told[0] == "Alignment of the response, states first, 0 to 1, by the overlap of words:"
+    assert re.fullmatch(r"  vague: 0\.\d+ \[0\.\d\d, 0\.\d\d\]", told[1])
+    assert told[2] == "    its own persona adds, over another's: +0.000, no difference seen"
+    assert re.fullmatch(r"  knower: 1\.000; \+[01]\.\d+ \[.*\] over vague", told[4])
+    assert re.fullmatch(r"    its own persona adds, over none: \+[01]\.\d+ \[\+[01]\.\d+, \+[01]\.\d+\]", told[6])
+    assert told[7].startswith("  for comparison, the same text always: 0.")
+    assert max(map(len, told[:8])) <= 80
+    assert "down: not judged" in few
+    assert "2 warnings below: read them first" in few
+    assert "(none persona)" not in "".join(told)
+
+
+def test_the_help_says_what_it_does_with_examples_and_its_own_flags_first(tmp_path: Path) -> None:
+    told = usergym(tmp_path, "eval", "users", "--help").stdout
+    assert "usergym eval users --model oracle --limit 20" in told
+    assert told.index("Who is simulated") < told.index("Who judges") < told.index("Models ─")
+
+
+def test_on_a_pipe_a_line_tells_how_far_it_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("usergym.cli.running.TOLD_EVERY", 0.0)
+    told = run(*FROM, "--model", "oracle", "--limit", 2, "--levels", "response", "--plays", "asked").stderr
+    assert "oracle: 0 of 2" in told
+    assert "oracle: 2 of 2, mean 1.000" in told
 
 
 def test_a_folder_of_other_settings_is_not_mixed_up_with_these(run: Run) -> None:

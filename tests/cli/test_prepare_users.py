@@ -117,7 +117,44 @@ def test_a_dry_run_says_what_would_happen_and_creates_nothing(tmp_path: Path):
     found = json.loads(users(tmp_path, *line, "--json", "--split-by", "post").stdout)
     assert set(found) == {"reads", "rules", "writes", "settings"}
     assert found["settings"]["expand"] is True
+    thinking = ("--dataset", "reddit", "--source", "raw.jsonl", "--sft", "--thinking-sft", "--dry-run", "--json")
+    for arguments, asks in (((*line, "--json"), False), (thinking, True)):
+        writes = json.loads(users(tmp_path, *arguments).stdout)["writes"]
+        names = [Path(each).name for each in writes]
+        assert {"personas.jsonl", "test_dropout.example.json", "manifest.json"} <= set(names)
+        assert ("replies.sqlite" in names, "thoughts.jsonl" in names) == (asks, asks)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_piped_is_the_table_and_what_comes_next_and_counts_the_people_of_every_file(tmp_path: Path):
+    write(tmp_path / "raw.jsonl", town(persona=PERSONA))
+    done = users(tmp_path, "--dataset", "plain", "--source", "raw.jsonl")
+    assert done.stdout.splitlines()[0].strip().startswith("rl rows in")
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "next: usergym train users data/users/plain/rl/sebvgcr"
+    for split in ("train", "val", "test", "test_dropout"):
+        assert f"written: {split}.parquet of" in done.stdout
+
+
+def test_rows_whose_thoughts_were_all_refused_say_why(tmp_path: Path):
+    write(tmp_path / "raw.jsonl", town(persona=PERSONA))
+    write(tmp_path / "thoughts.jsonl", [{"id": "nobody", "thinking": "x"}])
+    line = ("--dataset", "plain", "--source", "raw.jsonl", "--sft", "--thinking-sft", "--thinking-model", "none")
+    told = users(tmp_path, *line, "--trajectory-path", "thoughts.jsonl", fails=True).stderr
+    assert "nothing to train on in 120 rows" in told
+    assert "the thoughts: " in told
+    assert "without a thought in --trajectory-path" in told
+
+
+def test_the_help_shows_the_flag_of_tags_whole(tmp_path: Path):
+    told = " ".join(users(tmp_path, "--help").stdout.split())
+    assert "Bare words, without the tags" in told
+
+
+def test_rows_of_your_own_go_through_the_script(tmp_path: Path):
+    write(tmp_path / "raw.jsonl", town(persona=PERSONA))
+    recipe(tmp_path, "--dataset", "plain", "--raw_dataset_repo", "raw.jsonl", "--save_data_dir", "out")
+    assert (tmp_path / "out/rl/sebvgcr/train.parquet").exists()
 
 
 def test_the_script_takes_the_documented_flags_as_a_file_and_as_a_module(tmp_path: Path):

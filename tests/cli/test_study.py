@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.cli.terminal import usergym
 from tests.evaluation.study_made import Rater, Recorded, items, prefer, settings
-from usergym.cli.study import study
+from usergym.cli.study import _begun, study
 from usergym.evaluation.study_folder import ANSWERS, read_study
 from usergym.evaluation.study_records import Question
 from usergym.serving.study_store import StudyStore
@@ -54,11 +55,13 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
 
 
 def test_the_export_says_who_wins_how_far_raters_agree_and_who_was_left_out(taken: Path) -> None:
-    printed = usergym(taken, "study", "export", taken).stdout
+    printed = usergym(taken, "study", "export", taken, COLUMNS="80").stdout
     assert "12 joined, 12 compared something, 12 did all; 11 count, with 44 comparisons" in printed
     assert "left out: 1 failed an attention check" in printed
     assert printed.index("fine-owl") < printed.index("plain-fox") < printed.index("odd-elk")
     assert "Krippendorff's alpha" in printed
+    assert "human-like 1-10" in printed, "no header is cut in 80 columns"
+    assert re.search(r"fine-owl +│ +44│\d\d\.\d% \[\d\d\.\d%, \d\d\.\d%\]│", printed), "nor an interval"
     assert "Kendall's W" in printed
 
 
@@ -93,6 +96,19 @@ def test_a_blind_export_has_the_same_figures_under_other_names(taken: Path, say:
     assert sorted(each["system"] for each in blind["systems"]) == ["A", "B", "C"]
     assert [each["win"] for each in blind["systems"]] == [each["win"] for each in open_["systems"]]
     assert blind["agreement"] == open_["agreement"]
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "1 item holds a system's name in a text"), (2, "2 items hold a system's name in a text")]
+)
+def test_texts_that_name_their_system_are_counted_in_grammar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, told: str
+) -> None:
+    named = {"base": "I am base, hello.", "tuned": "Hello."}
+    rows = [{"id": f"i{n}", "context": "Who is it?", "candidates": named} for n in range(count)]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    _begun((str(tmp_path / "items.jsonl"),), tmp_path / "study", None, {"items_each": 1, "checks": 0}, 0).close()
+    assert told in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_plan_says_how_many_are_needed(say: Say) -> None:

@@ -1,6 +1,7 @@
 """`usergym train users` as a person uses it, and what it trained in other seats."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,9 @@ def test_what_cannot_work_is_one_line_before_any_compute(policy: Path, tmp_path:
             }
         )
     )
+    prepared = tmp_path / "prepared"
+    (prepared / "rl" / "sebvgcr").mkdir(parents=True)
+    (prepared / "rl" / "sebvgcr" / "train.parquet").touch()
     for arguments, said in [
         (("--mode", "separate"), "no mode 'separate'"),
         (("--mode", "eval_only"), "--mode eval_only evaluates and does not train"),
@@ -101,6 +105,11 @@ def test_what_cannot_work_is_one_line_before_any_compute(policy: Path, tmp_path:
         (("--levels", "stance+mood"), "no level 'mood' in the hierarchy sebvgcr"),
         ((tmp_path / "nowhere.parquet",), "there is no such file or folder"),
         (("--people", 0), "people=0: expected 1 or more"),
+        (("--speaker", "user"), "--speaker user: people speak in one seat here"),
+        (("--user-model", "openai/x"), "--user-model openai/x is about a conversation"),
+        (("--agent-model", "oracle"), "--agent-model oracle is about a conversation"),
+        (("--max-replies", 3), "--max-replies 3 is about a conversation"),
+        ((prepared,), f"so give {prepared / 'rl' / 'sebvgcr'}"),
     ]:
         status, told = run(*arguments, "--model", policy, *[each for each in SMALL if each not in ("--people", 30)])
         assert status in (1, 2), told
@@ -185,6 +194,46 @@ def test_the_plan_says_what_a_run_is_made_of(policy: Path, run: Run) -> None:
     plan = json.loads(told[told.index("{") :])
     assert plan["envs"]["people"]["held_out"] == 2
     assert plan["conversations"] == 4
+    people = plan["people"]
+    assert (people["people"], people["judge"], people["levels"][0], people["levels"][-1]) == (
+        30,
+        "overlap",
+        "stance",
+        "response",
+    )
+    assert sum(each["contexts"] for each in people["splits"].values()) == people["contexts"]
+
+    few = ("--validation", 2)
+    status, told = run("--model", policy, "--plan", "--people", 3, "--posts", 2, *few)
+    assert status == 0, told
+    assert "contexts: 6 of 3 people (train 6 of 3, validation 0 of 0, test 0 of 0)" in told
+    assert "levels: stance, emotion" in told
+    assert "data: the synthetic population: 3 people, 2 posts, seed 0" in told
+    assert "judge: the overlap of words" in told
+    assert "note: nobody is held out for validation" in told
+
+
+def test_a_model_that_looks_local_and_is_not_there_is_no_name_of_a_hub(run: Run) -> None:
+    status, told = run("--model", "runs/nope", "--dry-run", *SMALL)
+    assert (status, told.splitlines()) == (
+        1,
+        ["error: no model 'runs/nope': there is no such folder; check the path, or let the run finish first"],
+    )
+
+
+def test_the_help_shows_what_means_something_here_and_its_own_flags_first(run: Run) -> None:
+    status, told = run("--help")
+    assert status == 0
+    for flag in ("--speaker", "--user-temperature", "--agent-model", "--max-replies"):
+        assert flag not in told
+    assert told.index("Who is learned") < told.index("Who judges") < told.index("Training")
+
+
+def test_a_step_says_what_became_of_the_replies_and_a_standstill_is_said_once(policy: Path, run: Run) -> None:
+    status, told = run("--model", policy, "--out", "still", *SMALL, "--eval-every", 0, "--steps", 12)
+    assert status == 0, told
+    assert re.search(r"step 1/12  loss .*  kept 0\.00 \((truncated|format) ", told), told
+    assert told.count("in 10 steps no group differed") == 1
 
 
 def test_agent_and_user_are_trained_in_turns_and_drift_is_looked_for(policy: Path, tmp_path: Path) -> None:
@@ -202,5 +251,13 @@ def test_agent_and_user_are_trained_in_turns_and_drift_is_looked_for(policy: Pat
         "rules",
     ]
     assert told["user"].endswith("round-1/user")
-    again = subprocess.run(arguments, capture_output=True, text=True)
-    assert (again.returncode, json.loads(again.stdout)) == (0, told), "the same command goes on, and all is there"
+    (first,) = told["rounds"]
+    assert "the user never spoke in 2 conversations" in first["unmeasured"], "nobody sits opposite in this environment"
+    assert "alarm" not in first
+    assert "gain" not in first["own"]
+    again = [each for each in arguments if each != "--json"]
+    shown = subprocess.run(again, capture_output=True, text=True)
+    rounds = json.loads((tmp_path / "both/rounds.json").read_text())
+    assert (shown.returncode, rounds) == (0, told["rounds"]), "the same command goes on, and all is there"
+    assert "round 1: drift: not measured: with its own user: the user never spoke" in shown.stderr + shown.stdout
+    assert "+0.000" not in shown.stdout

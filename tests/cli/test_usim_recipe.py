@@ -155,6 +155,12 @@ def test_lists_of_what_there_is_are_whole(run: Run, inputs: dict[str, str]) -> N
     assert all(name in kinds for name in MODEL_TYPES)
     keys = run("cpu reddit nonsense --dry-run", **inputs).err
     assert all(name in keys for name in MODES)
+    whole = ("plain", *MODES, *MODEL_TYPES)
+    assert all(name in run("", **inputs).err for name in whole)
+    for line in ("--help", "-h", "cpu reddit --help"):
+        shown = run(line, **inputs)
+        assert (shown.status, shown.err) == (0, "")
+        assert all(name in shown.out for name in (*whole, "--dry-run"))
 
 
 def test_every_model_type_is_asked_in_its_own_way(run: Run, made: Path, inputs: dict[str, str]) -> None:

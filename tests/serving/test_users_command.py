@@ -15,6 +15,9 @@ import pytest
 from tests.cli.terminal import ROOT, command, environment, mock_server, usergym
 from tests.serving.real_http import post
 from tests.serving.test_users import CHAT, words_of
+from usergym.training import tiny
+from usergym.users.states import load
+from usergym.users.states.speaking import Speech
 
 
 @contextmanager
@@ -60,6 +63,19 @@ def test_the_command_serves_the_user_of_a_task_and_a_user_that_a_model_plays(tmp
             assert words_of([request(url, {"messages": []})[1]]) == ["Hello, this is about: flu shot"]
         with served(*model, "--agenda", agenda) as url:
             assert "flu shot" in words_of([request(url, {"messages": []})[1]])[0]
+
+
+def test_the_command_serves_a_trained_user_who_stays_until_the_cap(tmp_path: Path) -> None:
+    small = {"vocabulary": 300, "hidden": 16, "layers": 1, "heads": 2}
+    tiny.make(tmp_path / "model", ["Hello, how can I help?", "A flu shot."], **small)
+    Speech(load("r_no_tag"), states=False).save(tmp_path / "model")
+    options = ("--persona", "a nurse", "--goal", "a flu shot", "--model", tmp_path / "model", "--replies", 1)
+    with served(*options, "--max-tokens", 4) as url:
+        status, body = request(url, {"messages": [{"role": "user", "content": "Hello, how can I help?"}]})
+        assert status == 200 or "wrote no response that can be read" in json.dumps(body), body
+        said = [{"role": "assistant", "content": "A flu shot."}, {"role": "user", "content": "Sure."}]
+        status, body = request(url, {"messages": said})
+        assert (status, body["usergym"]["done"]) == (200, True)
 
 
 @pytest.mark.parametrize(

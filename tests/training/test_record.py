@@ -1,6 +1,7 @@
 """What a training run leaves, what it must find there again, and its curves."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,21 @@ def test_curves_are_drawn_of_whatever_was_logged(tmp_path: Path) -> None:
     assert "validation" in drawn["Reward"]
     assert "&lt;intention&gt;" in drawn["Reward by environment, train"]
     assert gathered(tmp_path)["eval_reward"][-1] == (6, 0.7)
+
+
+def test_a_run_on_people_is_drawn_by_level_in_their_order_and_by_what_became_of_replies(tmp_path: Path) -> None:
+    people = {"states": {"order": ["stance", "emotion", "response"]}}
+    with closing(Record.start(tmp_path, {"people": people})) as record:
+        for step in (1, 2, 3):
+            figures = dict.fromkeys(("response", "response_kept", "stance", "stance_kept", "prefix"), step / 3)
+            record.log(step, {f"states/{name}": value for name, value in figures.items()})
+            record.log(step, {"states/replies/truncated": 1 - step / 3, "states/replies/kept": step / 3, "loss": 0.0})
+    drawn = dict(svgs(tmp_path))
+    assert list(drawn) == ["Loss", "Alignment by level, train", "Share of replies that kept to what was asked, or not"]
+    levels, replies = list(drawn.values())[1:]
+    assert 0 < levels.index(">stance<") < levels.index(">response<")
+    assert not any(f">{name}<" in levels for name in ("emotion", "response_kept", "prefix"))
+    assert 0 < replies.index(">kept<") < replies.index(">truncated<")
 
 
 def test_long_curves_are_drawn_as_means_of_neighbours() -> None:

@@ -33,10 +33,14 @@ from usergym.rows import Skipped
 from usergym.types import Sampling, Task, stable_hash
 
 eval = App(name="eval", help="Evaluate models over several environments; `usergym eval compare` compares two runs.")
-eval.command("usergym.cli.eval_compare:eval_compare", name="compare", help="Compare two runs, task by task.")
-eval.command("usergym.cli.eval_style:eval_style", name="style", help="Compare models or checkpoints by a user's taste.")
-eval.command("usergym.cli.eval_users:eval_users", name="users", help="How well models think and speak as people.")
-
+for verb, line in {
+    "compare": "Compare two runs, task by task.",
+    "style": "Compare models or checkpoints by a user's taste.",
+    "users": "How well models think and speak as people.",
+}.items():
+    # The verb that is called explains itself by its docstring; the others are not imported for their line here.
+    place = f"usergym.cli.eval_{verb}:eval_{verb}"
+    eval.command(place, name=verb, help=None if sys.argv[2:3] == [verb] else line)
 
 LONGEST_NAME = 60
 """Characters that the environments take in a folder's name."""

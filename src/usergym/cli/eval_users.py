@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.eval_asking_options import AskOptions, PlaceOptions
 from usergym.cli.eval_runs import slug
 from usergym.cli.eval_style_models import Contender, other_size, refuse_unreachable, run_of, started_from
+from usergym.cli.eval_users_headline import judge_told
 from usergym.cli.eval_users_judging import judge_all, vectors_of
 from usergym.cli.eval_users_options import JudgeOptions, PeopleOptions
+from usergym.cli.eval_users_plan import show_plan
 from usergym.cli.eval_users_play import Asked, play
-from usergym.cli.eval_users_tables import show, show_plan
+from usergym.cli.eval_users_tables import show
 from usergym.cli.models import CHECKPOINT, PLAYED, Models, is_checkpoint
 from usergym.cli.options import run_folder
-from usergym.cli.tables import print_json
+from usergym.cli.tables import print_json, told_left_out
 from usergym.environments.people.contexts import of_split
 from usergym.evaluation.users import CONSTANT, Said
 from usergym.evaluation.users_chance import Constant, best_constant, said_always
@@ -39,10 +41,11 @@ def eval_users(
     /,
     *,
     model: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
-    who: Annotated[PeopleOptions, Parameter(name="*", group="Who is simulated")] = PeopleOptions(),
-    judge: Annotated[JudgeOptions, Parameter(name="*", group="Who judges")] = JudgeOptions(),
+    who: Annotated[PeopleOptions, Parameter(name="*", group=Group("Who is simulated", sort_key=1))] = PeopleOptions(),
+    judge: Annotated[JudgeOptions, Parameter(name="*", group=Group("Who judges", sort_key=2))] = JudgeOptions(),
     place: Annotated[PlaceOptions, Parameter(name="*", group="Run")] = PlaceOptions(),
     models: Annotated[AskOptions, Parameter(name="*", group="Models")] = AskOptions(),
+    every: Annotated[bool, Parameter(name="--all", negative="")] = False,
 ) -> int | None:
     """Evaluate how well models think and speak as held-out people.
 
@@ -53,7 +56,7 @@ def eval_users(
 
     Examples:
 
-        usergym eval users --model runs/person runs/taught/model --controls shuffled none
+        usergym eval users --model runs/taught/model runs/person --controls shuffled none
         usergym eval users data/rl/sebvgcr --model vllm/Qwen/Qwen3-8B --judge-model openai/gpt-5-mini
         usergym eval users --model oracle --limit 20 --repeats 2
 
@@ -64,6 +67,8 @@ def eval_users(
     model
         Models: PROVIDER/MODEL, http://HOST:PORT/v1/MODEL, local/smollm2, the folder of a trained model, or oracle,
         idle. Each is compared with those before it; give the one that training started from first.
+    every
+        Print all tables: differences by level, likeness to the real responses, variety, degrees, judges.
     """
     contenders = tuple(_contender(each) for each in model)
     if not contenders:
@@ -81,7 +86,7 @@ def eval_users(
     if place.json:
         print_json(result)
     else:
-        show(result)
+        show(result, every)
     return 0 if any(cell.judged for cell in result.cells if cell.source.model != CONSTANT) else 1
 
 
@@ -103,7 +108,7 @@ def _refuse(contenders: Sequence[Contender], judge: JudgeOptions, models: AskOpt
 
 
 def _notes(asked: Asked, judge: JudgeOptions) -> list[str]:
-    notes = []
+    notes = [told_left_out(asked.base.skipped)] if asked.base.skipped else []
     people = {context.user for context in asked.chosen.values()}
     if len(asked.chosen) < asked.limit:
         notes.append(
@@ -160,7 +165,8 @@ def _evaluated(asked: Asked, judge: JudgeOptions, place: PlaceOptions, connected
     result = _result(asked, sheet, main, constants, truths, vectors, notes, _warnings(said, scores))
     text = msgspec.json.format(msgspec.json.encode(result), indent=2)
     (asked.folder / RESULTS).write_bytes(text + b"\n")
-    picture([cell for cell in result.cells if cell.judge == main], asked.folder, f"Alignment with people, by {main}")
+    shown = [cell for cell in result.cells if cell.judge == main]
+    picture(shown, asked.folder, f"Alignment with people, judged by {judge_told(main)}", asked.levels)
     return result
 
 

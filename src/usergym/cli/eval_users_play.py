@@ -104,9 +104,10 @@ class Asked:
 
     @cached_property
     def levels(self) -> tuple[str, ...]:
-        """All that texts are read for."""
-        spoken = (*thought_of(self.base), LAST) if "spoken" in self.plays else ()
-        return tuple(dict.fromkeys((*self.base.levels, *spoken)))
+        """All that texts are read for, in the order of the hierarchy: --levels, else also what is spoken behind."""
+        spoken = () if self.who.levels or "spoken" not in self.plays else (*thought_of(self.base), LAST)
+        wanted = {*self.base.levels, *spoken}
+        return tuple(level for level in self.base.hierarchy.names if level in wanted)
 
     @cached_property
     def targets(self) -> dict[tuple[str, str], Wanted]:
@@ -139,7 +140,8 @@ def play(asked: Asked, place: PlaceOptions, connected: Models) -> list[Said]:
                 thought = thought_of(people) if source.play == "spoken" and model.model not in PLAYED else ()
                 found = outcomes(asked.place(model, source))
                 texts = read_said(found, people, source, asked.chosen, asked.repeats, thought)
-                said += sorted(texts, key=lambda each: (each.context, each.sample))  # not as they happened to finish
+                wanted = (each for each in texts if each.level in asked.levels)
+                said += sorted(wanted, key=lambda each: (each.context, each.sample))  # not as they happened to finish
     return said
 
 
@@ -215,6 +217,8 @@ def _seat(connected: Models, model: Contender, source: Source, people: People) -
 async def _play(
     jobs: Sequence[Job], connected: Models, asked: Asked, place: PlaceOptions, total: int, label: str
 ) -> None:
+    if not console.is_terminal:
+        console.print(f"{label}: 0 of {total:,}", markup=False, highlight=False, soft_wrap=True)
     with progress(label, total) as advance:
         made = play_all(jobs, repeats=asked.repeats, seed=asked.seed, concurrency=place.concurrency)
         try:

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from usergym.cli.eval_users_options import JudgeOptions
-from usergym.cli.eval_users_play import Asked
-from usergym.cli.models import PLAYED
-from usergym.cli.tables import console, print_json
+from usergym.cli.eval_users_headline import OTHERS, fullest, headline, judge_told
+from usergym.cli.tables import console
 from usergym.evaluation.agreement import Figure
-from usergym.evaluation.users import CONSTANT, Source, short, thought_of
-from usergym.evaluation.users_judging import TOGETHER
+from usergym.evaluation.users import CONSTANT, Source, short
+from usergym.evaluation.users_plot import PERSONAS
 from usergym.evaluation.users_results import Result
 from usergym.evaluation.users_scores import Cell, Clustered, Difference
 from usergym.users.states.spec import LAST
@@ -20,67 +18,61 @@ MANY = 2
 PLAYS = {"asked": "asked for by the prompts of the mode", "spoken": "states first, then the words in sight of them"}
 
 
-def show(result: Result) -> None:
-    """Numbers of the main judge, with a person's own persona; `results.json` has all."""
+Names = Mapping[str, str]
+
+
+def show(result: Result, every: bool = False) -> None:
+    """Numbers of the main judge, with a person's own persona: a headline, then tables, all of them where `every`;
+    `results.json` has all."""
     names = short([*result.models, *result.judges])
+    for line in headline(result, names):
+        say(line, "bold")
     for warning in result.warnings:
-        _say(f"WARNING: {warning}", "bold red")
+        say(f"WARNING: {warning}", "bold red")
     for play in PLAYS:
         own = [each for each in result.cells if each.judge == result.main and each.source.play == play]
         if any(each.source.model != CONSTANT for each in own):
-            console.print(_cells(own, result, play, names))
+            _put(_cells(own, result, play, names))
             _failures(own, names)
-            if controls := _controls(own, result, play, names):
-                console.print(controls)
-    _differences(result, names)
-    if result.likeness:
-        console.print(_likeness(result, names))
-    if result.variety:
-        console.print(_variety(result, names))
-    if result.calibration:
-        console.print(_calibration(result, names))
-    if result.agreement:
-        console.print(_agreement(result, names))
+            if (every or play == fullest(result)) and (controls := _controls(own, result, play, names)):
+                _put(controls)
+    _differences(result, names, every)
+    if every:
+        _of_words(result, names)
+    if result.agreement and (every or len(result.judges) > 2):
+        _put(_agreement(result, names))
     for note in result.notes:
-        _say(f"note: {note}", "yellow")
-    _say(
+        say(f"note: {note}", "yellow")
+    say(
         f"{result.contexts:,} contexts of {result.people:,} people ({result.split}), {result.repeats} each; intervals "
-        "are 95% over people. What was never got or not judged is left out, which is no 0."
+        "are 95% over people."
     )
-    _say(f"all numbers, all judges, every text: {result.folder}")
+    say("What was never got or not judged is left out, which is no 0.")
+    more = "" if every else "; more tables: --all"
+    say(f"all numbers, all judges, every text: {result.folder}{more}")
 
 
-def show_plan(asked: Asked, judge: JudgeOptions, notes: Sequence[str], as_json: bool) -> None:
-    sources = [source for model, source in asked.sources if model.model not in PLAYED]
-    each = len(asked.chosen) * asked.repeats
-    levels = len(asked.base.levels) if asked.base.separate else 1
-    spoken = len(thought_of(asked.base)) + 1
-    replies = sum(each * (spoken if source.play == "spoken" else levels) for source in sources)
-    groups = each * len(asked.levels)
-    told = {
-        "folder": str(asked.folder),
-        "models": [model.label for model in asked.models],
-        "people": len({context.user for context in asked.chosen.values()}),
-        "contexts": len(asked.chosen),
-        "levels": list(asked.levels),
-        "model_calls": replies,
-        "judges": ["overlap", *judge.judge_model],
-        "judge_calls": len(judge.judge_model) * groups * -(-(len(sources) + 1) // TOGETHER),
-        "notes": list(notes),
-    }
-    if as_json:
-        print_json(told)
-        return
-    del told["notes"]
-    for key, value in told.items():
-        text = ", ".join(value) if isinstance(value, list) else f"{value:,}" if isinstance(value, int) else value
-        _say(f"{key}: {text or '-'}")
-    for note in notes:
-        _say(f"note: {note}", "yellow")
+def _of_words(result: Result, names: Names) -> None:
+    if result.likeness:
+        _put(_likeness(result, names))
+    if result.variety:
+        _put(_variety(result, names))
+    if result.calibration:
+        _put(_calibration(result, names))
 
 
-def _say(text: str, style: str | None = None) -> None:
+def say(text: str, style: str | None = None) -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _put(table: Table) -> None:
+    """Title and caption as lines of their own, which a narrow table does not fold."""
+    title, caption = str(table.title), table.caption
+    table.title = table.caption = None
+    say(f"\n{title}", "italic")
+    console.print(table)
+    if caption:
+        say(str(caption), "dim")
 
 
 def _table(title: str, first: Sequence[str], columns: Sequence[str], caption: str | None = None) -> Table:
@@ -92,14 +84,11 @@ def _table(title: str, first: Sequence[str], columns: Sequence[str], caption: st
     return table
 
 
-Names = Mapping[str, str]
-
-
 def _who(source: Source, names: Names) -> str:
     if source.model == CONSTANT:
         return "(same text always)"
     name = names[source.model]
-    return name if source.persona == "own" else f"{name} ({source.persona} persona)"
+    return name if source.persona == "own" else f"{name} ({PERSONAS[source.persona]})"
 
 
 def _cells(cells: Sequence[Cell], result: Result, play: str, names: Names) -> Table:
@@ -109,7 +98,7 @@ def _cells(cells: Sequence[Cell], result: Result, play: str, names: Names) -> Ta
     columns = ("alignment [95%]", *["at least"] * bounded, "kept", "judged")
     if bounded:
         caption += "\nat least: with 0 for what was not judged"
-    table = _table(f"{PLAYS[play]}; judged by {names[result.main]}", ("level", "model"), columns, caption)
+    table = _table(f"{PLAYS[play]}; judged by {judge_told(names[result.main])}", ("level", "model"), columns, caption)
     for level in result.levels:
         own = [cell for cell in cells if cell.level == level and cell.source.persona == "own"]
         for number, cell in enumerate(own):
@@ -139,7 +128,7 @@ def _controls(cells: Sequence[Cell], result: Result, play: str, names: Names) ->
     personas = list(dict.fromkeys(persona for *_, persona in added))
     if not personas:
         return None
-    columns = tuple(f"over {persona} [95%]" for persona in personas)
+    columns = tuple(f"over {OTHERS[persona]} [95%]" for persona in personas)
     table = _table(f"what their own persona adds; {PLAYS[play].split(' by')[0]}", ("level", "model"), columns)
     for level in result.levels:
         own = [
@@ -168,23 +157,23 @@ def _failures(cells: Sequence[Cell], names: Names) -> None:
             ("left out, not judged", "unjudged"),
         ):
             if told := [f"{cell.level} {_counts(found)}" for cell in own if (found := getattr(cell, field))]:
-                _say(f"{what}, {_who(source, names)}: {'; '.join(told)}")
+                say(f"{what}, {_who(source, names)}: {'; '.join(told)}")
 
 
 def _counts(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "-"
 
 
-def _differences(result: Result, names: Names) -> None:
+def _differences(result: Result, names: Names, every: bool) -> None:
     for found, title in (
         (result.pairs, "second model, less the first, in the same contexts"),
-        (result.states_first, "in sight of the states before it, less asked for by itself"),
+        (result.states_first if every else (), "in sight of the states before it, less asked for by itself"),
     ):
         own = [each for each in found if each.judge == result.main]
-        if len(result.models) > MANY:
+        if len(result.models) > MANY or not every:
             own, title = [each for each in own if each.level == LAST], f"{title}: responses"
         if own:
-            console.print(_difference(own, title, names))
+            _put(_difference(own, title, names))
 
 
 def _difference(found: Sequence[Difference], title: str, names: Names) -> Table:

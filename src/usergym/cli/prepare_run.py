@@ -98,7 +98,8 @@ def bar(label: str) -> Iterator[Callable[[], None]]:
         yield on_row
     finally:
         waiting.cancel()
-        progress.stop()
+        if progress.live.is_started:
+            progress.stop()  # which prints an empty line where nothing was shown
 
 
 def show_plan(recipe: Recipe[T], source: Source[T], plan: Plan, as_json: bool) -> None:

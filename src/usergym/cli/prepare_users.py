@@ -41,6 +41,7 @@ from usergym.users.states.modes import mode as mode_of
 PROVIDERS = {"gpt-": "openai", "o1": "openai", "o3": "openai", "o4": "openai", "claude-": "anthropic"}
 """Of the documented names that go without one."""
 NONE = "none"
+REPLIES = "replies.sqlite"
 LEVELS: Mapping[What, str] = {"rl": "sebvgcr", "sft": "r", "thinking_sft": "think_r"}
 CHAT_LEVELS: Mapping[What, str] = {"rl": "sebvgcr_wildchat_stronger", "sft": "r_wildchat", "thinking_sft": "think_r"}
 """Where an assistant is spoken to."""
@@ -91,11 +92,16 @@ def users(
     )
     if tree.dry_run:
         job.check()
-        show_plan(job, found, tree.json)
+        show_plan(job, found, tree.json, (thinking.cache or save / REPLIES) if _asks(job) else None)
         return
     report = _run(job, options, save)
     show_skipped(report.skipped, tree.json)
     show_report(report, job, tree.json)
+
+
+def _asks(job: Preparation) -> bool:
+    plan = job.plan
+    return bool(plan.persona_model or plan.thinking_model or plan.thinking_judge)
 
 
 def _layout(rows: RowOptions, chat: bool) -> Layout:
@@ -177,7 +183,7 @@ def _run(job: Preparation, options: UserOptions, save: Path) -> Report:
 
 async def _with_models(job: Preparation, options: UserOptions, save: Path) -> Report:
     """Connects the models that are asked for, with a file of their replies beside the rows."""
-    thinking = replace(options.thinking, cache=options.thinking.cache or save / "replies.sqlite")
+    thinking = replace(options.thinking, cache=options.thinking.cache or save / REPLIES)
     models = Models(thinking)
     persona = _named(options.personas.persona_model, thinking)
     job.model = models.connect(persona) if persona else None

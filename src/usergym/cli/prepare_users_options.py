@@ -30,7 +30,7 @@ class RowOptions:
     """A row for every level, each with its own prompt; held-out rows keep the last level. A mode with own prompts does
     it by itself."""
     no_tag: Flag = False
-    """Without <level> tags; for configurations of one level."""
+    """Bare words, without the tags around a level; for configurations of one level."""
 
 
 @dataclass

@@ -1,5 +1,8 @@
 """What `usergym prepare users` tells before and after."""
 
+import shlex
+from pathlib import Path
+
 from rich.table import Table
 
 from usergym.cli.tables import console, print_json
@@ -10,8 +13,11 @@ from usergym.data.prepare.users.pipeline import Preparation
 from usergym.data.prepare.users.report import Report
 
 
-def show_plan(job: Preparation, rules: Dataset, as_json: bool) -> None:
-    outputs = [job.folder / f"{split}.parquet" for split in SPLITS] + [job.folder / MANIFEST, job.prompts]
+def show_plan(job: Preparation, rules: Dataset, as_json: bool, replies: Path | None = None) -> None:
+    """`replies`: the file that keeps what models answer, where one is asked."""
+    names = [f"{split}{ending}" for ending in (".parquet", ".example.json") for split in SPLITS]
+    names += ["personas.jsonl", *(["thoughts.jsonl"] if job.layout.what == "thinking_sft" else []), MANIFEST]
+    outputs = [*(job.folder / name for name in names), job.prompts, *([replies] if replies else [])]
     told = rules_in_words(job, rules)
     if as_json:
         print_json({"reads": job.source.told(), "rules": told, "writes": outputs, "settings": job.settings})
@@ -75,6 +81,8 @@ def show_report(report: Report, job: Preparation, as_json: bool) -> None:
         people = f" of {report.users[split]:,} people" if split in report.users else ""
         table.add_row(f"written: {split}.parquet{people}", f"{count:,}")
     console.print(table, markup=False)
+    if job.layout.what == "rl":
+        console.print(f"next: usergym train users {shlex.quote(str(job.folder))}", markup=False, soft_wrap=True)
     if (
         usage := (report.asked.usage + report.thoughts.usage)
         if report.asked.usage.calls + report.thoughts.usage.calls

@@ -20,6 +20,8 @@ from usergym.rows import kind_of
 from usergym.types import Task, Trajectory
 
 console = Console(stderr=True)
+TOLD_EVERY = 15.0
+"""Seconds between two lines of progress where there is no terminal for a bar."""
 
 
 @dataclass
@@ -86,7 +88,7 @@ def how_to_resume() -> str:
 
 @contextmanager
 def progress(label: str, total: int | None) -> Iterator[Callable[[list[Trajectory], int], None]]:
-    """A bar with rate, running mean reward, failures and time left, on stderr."""
+    """A bar with rate, running mean reward, failures and time left, on stderr; a line now and then on a pipe."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -96,12 +98,14 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[list[Trajector
         TimeRemainingColumn(),
     )
     rewards: list[float] = [0.0, 0.0]
-    failed = 0
+    failed = done = 0
+    told = time.monotonic()
     with Progress(*columns, console=console, disable=not console.is_terminal, refresh_per_second=4) as bar:
         task: TaskID = bar.add_task(label, total=total, rate="", mean="")
 
         def advance(group: list[Trajectory], count: int) -> None:
-            nonlocal failed
+            nonlocal failed, done, told
+            done += count
             for trajectory in group:
                 failed += trajectory.error is not None
                 if (reward := trajectory.reward()) is not None:
@@ -112,6 +116,11 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[list[Trajector
                 mean += f" · {failed} failed"
             speed = bar.tasks[0].speed
             bar.update(task, advance=count, mean=mean, rate=f"{speed:.1f}/s" if speed else "")
+            if not console.is_terminal and time.monotonic() - told >= TOLD_EVERY:
+                told = time.monotonic()
+                of = "" if total is None else f" of {total:,}"
+                line = ", ".join(filter(None, (f"{label}: {done:,}{of}", mean)))
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         yield advance
 

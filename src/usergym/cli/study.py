@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.options import Json, at_least
-from usergym.cli.tables import console, errors, print_json
+from usergym.cli.tables import console, counted, errors, print_json
 from usergym.evaluation.study_folder import CODES
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def _begun(
     store = StudyStore(out, settings_of(settings, given), {item.id: item for item in gathered.items}, invite)
     notes = [f"left out: {reason} ({count:,})" for reason, count in gathered.left_out.items()]
     if gathered.named:
-        notes.append(f"{gathered.named:,} items hold a system's name in a text, by which readers may tell it")
+        named = counted(gathered.named, "item holds", "items hold")
+        notes.append(f"{named} a system's name in a text, by which readers may tell it")
     for note in notes:
         errors.print(note, style="yellow", markup=False, highlight=False)
     return store
@@ -136,7 +137,8 @@ def _announce(store: "StudyStore", address: str, json: bool) -> None:
         print_json({"url": address, "items": count, "participants": people})
     else:
         where = f"; codes to hand out: {store.folder / CODES}" if store.codes else ""
-        text = f"study of {count:,} items, {people:,} participants so far, at {address}{where} (Ctrl-C ends it)"
+        who = f"{counted(people, 'participant')} so far"
+        text = f"study of {counted(count, 'item')}, {who}, at {address}{where} (Ctrl-C ends it)"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     sys.stdout.flush()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.table import Table
 
+from usergym.cli.tables import counted
 from usergym.evaluation.study import Analysis, Rating
 from usergym.evaluation.study_power import Needed
 from usergym.evaluation.study_statistics import SignedRank
@@ -22,7 +23,7 @@ def tables(analysis: Analysis) -> Iterator[RenderableType]:
 def _people(of: Analysis) -> str:
     lines = [
         f"{of.joined:,} joined, {of.compared:,} compared something, {of.finished:,} did all; "
-        f"{of.counted:,} count, with {of.comparisons:,} comparisons",
+        f"{of.counted:,} count, with {counted(of.comparisons, 'comparison')}",
         f"attention checks: {of.checks_failed:,} of {of.checks:,} failed",
     ]
     lines += [f"left out: {count:,} {why}" for why, count in of.excluded.items() if count]
@@ -30,13 +31,13 @@ def _people(of: Analysis) -> str:
         low, middle, high = of.minutes
         lines.append(f"minutes of a participant: {middle:.1f} (half of them {low:.1f} to {high:.1f})")
     if of.wanting:
-        lines.append(f"{of.wanting:,} items still want answers")
+        lines.append(f"{counted(of.wanting, 'item still wants', 'items still want')} answers")
     return "\n".join(lines)
 
 
 def _systems(of: Analysis) -> Table:
-    table = Table(title="Systems; 95% intervals over participants")
-    for name in ("system", "pages", "win rate, ties half", "first", "similarity 1-10", "human-likeness 1-10"):
+    table = Table(title="Systems; 95% intervals over participants", padding=(0, 0))
+    for name in ("system", "pages", "win rate, ties half", "first", "similarity 1-10", "human-like 1-10"):
         table.add_column(name, justify="left" if name == "system" else "right", overflow="fold")
     for each in of.systems:
         rates = (_win(each.win), f"{each.first:.1%}", _rating(each.similarity), _rating(each.likeness))
@@ -45,8 +46,8 @@ def _systems(of: Analysis) -> Table:
 
 
 def _pairs(of: Analysis) -> Table:
-    table = Table(title="Pairs, first against second; p: Wilcoxon signed rank over participants, Holm over pairs")
-    for name in ("first", "second", "wins of the first", "similarity", "p", "human-likeness", "p"):
+    table = Table(title="Pairs, first against second; p: Wilcoxon over participants, Holm over pairs", padding=(0, 0))
+    for name in ("first", "second", "wins of the first", "similarity", "p", "human-like", "p"):
         table.add_column(name, justify="left" if name in ("first", "second") else "right", overflow="fold")
     for each in of.pairs:
         table.add_row(
@@ -65,7 +66,7 @@ def _raters(of: Analysis) -> str:
         + (
             "no text has two raters"
             if each.alpha is None
-            else f"Krippendorff's alpha {each.alpha:.3f} on {each.texts:,} texts"
+            else f"Krippendorff's alpha {each.alpha:.3f} on {counted(each.texts, 'text')}"
         )
         for each in of.agreement
     ]
@@ -97,8 +98,8 @@ def told(plan: Needed) -> str:
     """A plan in sentences."""
     assumed = plan.assumed
     return (
-        f"{plan.people:,} participants with {assumed.each} comparisons each: {plan.answers:,} answers, which are "
-        f"{plan.raters} for each of {plan.items:,} items\n"
+        f"{counted(plan.people, 'participant')} with {counted(assumed.each, 'comparison')} each: "
+        f"{counted(plan.answers, 'answer')}, which are {plan.raters} for each of {counted(plan.items, 'item')}\n"
         f"power {plan.power:.2f} (simulated: {plan.interval.low:.2f} to {plan.interval.high:.2f}) for d = "
         f"{assumed.effect:g} between two of {assumed.systems} systems, at a level of {assumed.per_pair:.3g} a pair\n"
         f"people who fail their checks are not in this number; ask more"

@@ -19,6 +19,11 @@ def print_json(value: object) -> None:
     print(msgspec.json.encode(value, enc_hook=str).decode())
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """`several`: where it is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def reward_of(summary: Summary) -> str:
     """Mean with its 95% interval."""
     if summary.mean is None:

@@ -17,7 +17,7 @@ from usergym.cli.options import Json, at_least, run_folder
 from usergym.cli.running import console
 from usergym.cli.tables import console as tables
 from usergym.cli.tables import print_json
-from usergym.evaluation.drift import Round, alarm, standing
+from usergym.evaluation.drift import Round, Standing, judged, played, standing
 from usergym.evaluation.statistics import Estimate
 
 RULES = "rules"
@@ -107,8 +107,8 @@ def both(
         loop.play(number, agent, user)
         found.append(loop.round(number))
         (loop.out / "rounds.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-        if found[-1].alarm and not json:
-            console.print(f"round {number}: drift: {found[-1].alarm}", markup=False, highlight=False, soft_wrap=True)
+        if not json and (news := _news(found[-1])):
+            console.print(f"round {number}: drift: {news}", markup=False, highlight=False, soft_wrap=True)
         if found[-1].alarm and stop_on_drift:
             break
     if json:
@@ -140,17 +140,22 @@ class _Loop:
     def play(self, number: int, agent: str, user: str) -> None:
         """Held-out tasks with the user that is trained and with those that are not."""
         for place, (_, seated) in enumerate(self._users(user)):
+            run = self._run(number, place)
             self._call(
                 *("rollout", "--env", self.env, "--model", agent, *self.seated(seated), "--split", "validation"),
-                *("--limit", str(self.tasks), "--out", str(self._run(number, place)), *self.limits),
+                *("--limit", str(self.tasks), "--out", str(run), *self.limits),
+                unscored=run,
             )
+            if not self.quiet and (why := played(run).unmeasured):
+                said = f"nothing is measured with {seated}: {why}; see {run}"
+                console.print(said, markup=False, highlight=False, soft_wrap=True)
 
     def round(self, number: int) -> Round:
         own, *frozen = [
             standing(name, self._run(0, place), self._run(number, place))
             for place, (name, _) in enumerate(self._users("its own user"))
         ]
-        return Round(number, own, tuple(frozen), alarm(own, frozen))
+        return judged(number, own, frozen)
 
     def _users(self, own: str) -> Iterator[tuple[str, str]]:
         yield own, own
@@ -159,12 +164,16 @@ class _Loop:
     def _run(self, number: int, place: int) -> Path:
         return self.out / f"round-{number}" / ("own" if not place else f"frozen-{place}")
 
-    def _call(self, *command: str) -> None:
-        """One of our own verbs in a process of its own, whose memory is given back; it goes on where it stopped."""
+    def _call(self, *command: str, unscored: Path | None = None) -> None:
+        """One of our own verbs in a process of its own, whose memory is given back; it goes on where it stopped.
+        `unscored`: a run that may end without any score, where it has played."""
         if not self.quiet:
             console.print(f"usergym {shlex.join(command)}", markup=False, highlight=False, soft_wrap=True)
+        if unscored is not None:
+            (unscored / "metrics.json").unlink(missing_ok=True)  # written when a run has played, and not before
         done = subprocess.run([sys.executable, "-m", "usergym", *command], stdout=subprocess.DEVNULL)
-        if done.returncode:
+        ended = unscored is not None and done.returncode == 1 and (unscored / "metrics.json").is_file()
+        if done.returncode and not ended:
             raise SystemExit(done.returncode)
 
 
@@ -175,14 +184,30 @@ def _split(flags: str) -> list[str]:
         raise ValueError(f"{flags!r} cannot be read as flags: {error}; check its quotation marks") from None
 
 
+def _news(found: Round) -> str:
+    return found.alarm or (found.unmeasured and f"not measured: {found.unmeasured}")
+
+
 def _show(found: Sequence[Round], agent: str, user: str) -> None:
-    table = Table("round", "user", "reward [95% CI]", "since the start", "lost", "drift")
+    table = Table("round", "user", "reward [95% CI]", "since the start", "lost", "user silent", "drift")
     for each in found:
         for place, one in enumerate((each.own, *each.frozen)):
-            number, why = (str(each.number), each.alarm) if not place else ("", "")
-            table.add_row(number, one.user, _told(one.reward), _told(one.gain, "+"), str(one.lost or "-"), why)
+            number, why = (str(each.number), _drift(each)) if not place else ("", "")
+            gain = "not measured" if one.unmeasured else _told(one.gain, "+")
+            table.add_row(number, one.user, _told(one.reward), gain, str(one.lost or "-"), str(one.silent or "-"), why)
     tables.print(table)
+    for each in found:
+        for one in _blind(each):
+            tables.print(f"round {each.number}, with {one.user}: {one.unmeasured}", markup=False, soft_wrap=True)
     tables.print(f"the agent is in {agent}, the user in {user}", soft_wrap=True)
+
+
+def _drift(found: Round) -> str:
+    return found.alarm or ("not measured" if found.unmeasured else "none seen")
+
+
+def _blind(found: Round) -> list[Standing]:
+    return [one for one in (found.own, *found.frozen) if one.unmeasured]
 
 
 def _told(estimate: Estimate | None, sign: str = "") -> str:

@@ -1,7 +1,7 @@
 """`usergym train grpo`: multi-turn reinforcement learning against simulated users, tools and verifiers."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -17,7 +17,7 @@ from usergym.cli.models import Models
 from usergym.cli.options import Json, ReachOptions, run_folder
 from usergym.cli.running import console, how_to_resume
 from usergym.cli.tables import console as tables
-from usergym.cli.tables import print_json
+from usergym.cli.tables import counted, print_json
 from usergym.cli.train_sft import where_it_goes_on
 from usergym.data.tasks import read_tasks
 from usergym.environments.base import Environment, load
@@ -141,7 +141,7 @@ def show_trained(trained: "Trained", json: bool) -> None:
     elif trained.model:
         best = "" if trained.best is None else f", held-out reward {trained.best:.3f}"
         tables.print(
-            f"trained {trained.steps:,} step{'s' * (trained.steps != 1)}{best}; the model is in {trained.model}",
+            f"trained {counted(trained.steps, 'step')}{best}; the model is in {trained.model}",
             soft_wrap=True,
         )
     else:
@@ -188,9 +188,10 @@ def show_plan(
     way: str = "GRPO",
     held_out: Sequence[Course] = (),
     chosen: str = "",
+    more: Mapping[str, object] = {},
 ) -> None:
     """The settings in full, what a step is made of, and the estimate of memory. `held_out`: only validated on;
-    `chosen`: a line of what is peculiar to this way."""
+    `chosen`: a line of what is peculiar to this way, `more` the same for --json."""
     from usergym.training.grpo_checks import check, load, processes
     from usergym.training.memory import available, needed
 
@@ -206,6 +207,7 @@ def show_plan(
         "accumulation": config.accumulation(processes()),
         "memory": memory,
         "free": free,
+        **more,
     }
     if json:
         print_json(told)
@@ -218,7 +220,7 @@ def show_plan(
     what = f"LoRA of rank {config.lora_r}" if config.lora else "all weights"
     size = f"{found.shape.parameters / 1e6:,.1f} M parameters; " if found.shape else ""
     tables.print(
-        f"{size}{what}, {config.steps:,} steps of {config.prompts} tasks x {config.group} conversations, "
+        f"{size}{what}, {counted(config.steps, 'step')} of {config.prompts} tasks x {config.group} conversations, "
         f"{processes()} process(es), learning rate {config.rate:g}, {config.out}"
     )
     if chosen:

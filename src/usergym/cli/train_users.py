@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from usergym.cli.casting import CastOptions
 from usergym.cli.errors import told_in_one_line
@@ -15,6 +15,7 @@ from usergym.cli.models import Models
 from usergym.cli.options import Json, ReachOptions, run_folder
 from usergym.cli.tables import show_skipped, told_left_out
 from usergym.cli.train_grpo import say, show_plan, to_its_end
+from usergym.cli.train_users_plan import planned, told
 from usergym.environments.people.gym import People
 from usergym.environments.people.rows import ALL
 from usergym.training.courses import Course
@@ -25,6 +26,9 @@ from usergym.types import Task
 from usergym.users.states.prompting import room
 from usergym.users.states.speaking import Speech, read_speech
 from usergym.users.states.spec import LAST
+
+LEARNED, JUDGES = Group("Who is learned", sort_key=1), Group("Who judges", sort_key=2)
+"""What is peculiar to this verb stands before what all training shares."""
 
 
 @dataclass
@@ -52,17 +56,41 @@ class PeopleOptions:
     """Begin with these states: prefixes.json of a checkpoint, in modes that build on the best so far."""
 
 
+@dataclass
+class JudgeOptions(CastOptions):
+    """Who judges. Nobody plays beside a person: each is asked for one reply."""
+
+    user_model: Annotated[str | None, Parameter(show=False)] = None
+    user_temperature: Annotated[float | None, Parameter(show=False)] = None
+    agent_model: Annotated[str | None, Parameter(show=False)] = None
+    max_replies: Annotated[int | None, Parameter(show=False)] = None
+    judge_model: str | None = None
+    """Model that judges, in place of the overlap of words: PROVIDER/MODEL, http://HOST:PORT/v1/MODEL, local/smollm2, or
+    frozen: the policy as it was at the start."""
+    max_seconds: float | None = None
+    """Wall clock of one reply; over it is a failure, left out, not a zero."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("user_model", "user_temperature", "agent_model", "max_replies"):
+            if (value := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"--{name.replace('_', '-')} {value} is about a conversation, and a person is asked for one reply "
+                    "here, with nobody beside; leave it out"
+                )
+
+
 @told_in_one_line
 def users(
     data: Path | None = None,
     /,
     *,
-    who: Annotated[PeopleOptions, Parameter(name="*", group="Who is learned")] = PeopleOptions(),
-    seats: Annotated[CastOptions, Parameter(name="*", group="Who judges")] = CastOptions(),
+    who: Annotated[PeopleOptions, Parameter(name="*", group=LEARNED)] = PeopleOptions(),
+    seats: Annotated[JudgeOptions, Parameter(name="*", group=JUDGES)] = JudgeOptions(),
     config: Annotated[UsersConfig, Parameter(name="*", group="Training")],
     models: Annotated[ReachOptions, Parameter(name="*", group="Models")] = ReachOptions(),
     resume: Annotated[bool, Parameter(negative="--fresh")] = True,
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, Parameter(name=["--dry-run", "--plan"], negative="")] = False,
     json: Json = False,
 ) -> int | None:
     """Train a simulated user: latent states first (stance, emotion, belief, value, goal, communication), then what is
@@ -104,15 +132,16 @@ def users(
     if people.skipped and is_main():
         show_skipped(people.skipped, as_json=True)
     if dry_run:
-        show_plan(config, [course], cast, json, f"users, {people.mode.name}")
+        plan = planned(people, data, seats.judge_model)
+        show_plan(config, [course], cast, json, f"users, {people.mode.name}", (), told(plan), {"people": plan})
         return None
     from usergym.training.grpo_checks import check
     from usergym.training.users_run import train
 
     check(config, [course], cast)
     asked = {name: value for name, value in vars(who).items() if value is not None}
-    told = {**seats.told(models), "people": {**asked, "data": str(data) if data else None, **known(people)}}
-    run = partial(train, config, course, cast, [frozen, *connected.all], identity=told, resume=resume, say=say)
+    identity = {**seats.told(models), "people": {**asked, "data": str(data) if data else None, **known(people)}}
+    run = partial(train, config, course, cast, [frozen, *connected.all], identity=identity, resume=resume, say=say)
     status = to_its_end(run, out, json)
     if people.skipped and is_main() and not json:
         say(told_left_out(people.skipped))

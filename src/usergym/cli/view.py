@@ -3,7 +3,7 @@
 import json as plain_json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from usergym.data import formats
 from usergym.data.printable import one_line, printable
 from usergym.data.rollout_inputs import in_the_file
 from usergym.data.rollout_metrics import Line, Numbers
+from usergym.environments.people.rows import NAME
 from usergym.rows import BadRow, Skipped, read_rows
 from usergym.types import Message, Trajectory, stable_hash
 
@@ -24,6 +25,9 @@ LISTED = 20
 """Bad lines that are listed."""
 WIDE = 60
 """Characters of an answer in the listing."""
+TASKS = {"row": "row", "task": "task#try", "reward": "reward", "steps": "steps", "tokens": "in/out"}
+PEOPLE = {"row": "row", "person": "person", "level": "level#try", "reward": "reward", "tokens": "in/out"}
+"""The columns before what was said, by field."""
 
 
 @told_in_one_line
@@ -63,7 +67,7 @@ def run(file: Path, row: int | None, offset: int, limit: int, json: bool) -> int
 
 def _listing(file: Path, offset: int, limit: int, json: bool) -> int:
     console = Console()
-    table = _table(console.width)
+    listed: list[dict[str, str]] = []
     answered = False
     bad, numbers, count = Skipped(LISTED), Numbers(), 0
     for place, row in read_rows(file, skip_bad=True, skipped=bad):
@@ -79,7 +83,7 @@ def _listing(file: Path, offset: int, limit: int, json: bool) -> int:
                 if json:
                     print(msgspec.json.encode({"row": count, **shown}).decode())
                 else:
-                    table.add_row(str(count), *(Text(one_line(str(value))) for value in shown.values()))
+                    listed.append({"row": str(count), **{name: str(value) for name, value in shown.items()}})
         except (ValueError, msgspec.MsgspecError) as error:
             bad.add(BadRow(place, str(error)))
     if bad:
@@ -90,23 +94,35 @@ def _listing(file: Path, offset: int, limit: int, json: bool) -> int:
             told = f"{file} has {count:,} rows; +offset={offset} (--offset {offset}) is past the last"
             console.print(told, markup=False, highlight=False, soft_wrap=True)
             return 0
-        console.print(table)
+        console.print(_table(listed, console.width))
         if count and not answered:
             what = "these are rows to be played, not rollouts: none of them has a response"
             console.print(what, style="yellow", highlight=False, soft_wrap=True)
-        _stats(console, numbers, count, min(count, offset + limit), offset)
+        _stats(console, numbers, count, min(count, offset + limit), offset, _of_people(listed))
     return 0 if count else 1
 
 
-def _table(wide: int) -> Table:
-    """One line a row, however narrow the terminal is."""
-    table = Table(expand=True, padding=(0, 1 if wide >= 100 else 0), show_edge=wide >= 100)
-    for name in ("row", "task#try", "reward", "steps", "in/out"):
-        table.add_column(
-            name, justify="left" if "task" in name else "right", no_wrap=True, max_width=20 if wide >= 100 else 15
-        )
-    table.add_column("tools", no_wrap=True, overflow="ellipsis", ratio=2 if wide >= 100 else 3, min_width=24)
-    table.add_column("last answer", no_wrap=True, overflow="ellipsis", ratio=3 if wide >= 100 else 1, min_width=11)
+def _of_people(listed: Sequence[Mapping[str, str]]) -> bool:
+    return bool(listed) and all("person" in each for each in listed)
+
+
+def _table(listed: Sequence[Mapping[str, str]], width: int) -> Table:
+    """One line a row, however narrow the terminal is. Of people: who and what, in place of the task; a column of tools
+    only where one was called."""
+    wide = width >= 100
+    table = Table(expand=True, padding=(0, int(wide)), show_edge=wide)
+    people = _of_people(listed)
+    columns = PEOPLE if people else TASKS
+    for field, name in columns.items():
+        left = field in ("task", "person", "level")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True, max_width=20 if wide else 15)
+    fields = list(columns)
+    if not people and (not listed or any(each["tools"] != "-" for each in listed)):
+        fields.append("tools")
+        table.add_column("tools", no_wrap=True, overflow="ellipsis", ratio=2 if wide else 3, min_width=24)
+    table.add_column("last answer", no_wrap=True, overflow="ellipsis", ratio=3 if wide else 1, min_width=11)
+    for each in listed:
+        table.add_row(*(Text(one_line(each[field])) for field in (*fields, "said")))
     return table
 
 
@@ -134,6 +150,8 @@ def _cells(trajectory: Trajectory, row: dict[str, object]) -> dict[str, object]:
     reward = trajectory.reward()
     task = row.get("_ng_task_index", _short(trajectory.task.id))
     rollout = row.get("_ng_rollout_index", trajectory.sample)
+    data = trajectory.task.data if trajectory.task.env == NAME else {}
+    who = {"person": data["user"], "level": f"{data['level']}#{rollout}"} if {"user", "level"} <= data.keys() else {}
     return {
         "task": f"{task}#{rollout}",
         "reward": "-" if reward is None else f"{reward:g}",
@@ -141,6 +159,7 @@ def _cells(trajectory: Trajectory, row: dict[str, object]) -> dict[str, object]:
         "tokens": f"{usage.input_tokens:,}/{usage.output_tokens:,}",
         "tools": ", ".join(f"{name} x{count}" if count > 1 else name for name, count in calls.items()) or "-",
         "said": " ".join(said[: 4 * WIDE].split())[:WIDE],
+        **who,
     }
 
 
@@ -149,7 +168,7 @@ def _short(name: str) -> str:
     return re.sub(r"[0-9a-f]{12,}", lambda found: found[0][:8], name)
 
 
-def _stats(console: Console, numbers: Numbers, count: int, last: int, offset: int) -> None:
+def _stats(console: Console, numbers: Numbers, count: int, last: int, offset: int, people: bool) -> None:
     mean = numbers.mean()
     reward = "not scored"
     if mean:
@@ -159,7 +178,9 @@ def _stats(console: Console, numbers: Numbers, count: int, last: int, offset: in
     told = f"{place}; of all: {reward}; {numbers.unscored:,} unscored; "
     tokens = f"{numbers.input_tokens:,} tokens in, {numbers.output_tokens:,} out"
     console.print(told + tokens, highlight=False, markup=False, soft_wrap=True)
-    if count:
+    if count and people:
+        console.print("level#try: what the person was asked for, and which of its rollouts, from 0", highlight=False)
+    elif count:
         console.print("task#try: which row of the input, and which of its rollouts, from 0", highlight=False)
     if last < count:
         console.print(f"more: +offset={last} (--offset {last}); one whole: +row=N (--row N)", highlight=False)

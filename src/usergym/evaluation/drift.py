@@ -2,11 +2,12 @@
 that user, and not with users that stay as they were."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from usergym.evaluation.statistics import Estimate, mean_interval, paired_difference
-from usergym.rollouts.store import read_trajectories
-from usergym.types import Record
+from usergym.rollouts.store import read_failures, read_trajectories
+from usergym.types import Failure, Record, Trajectory
 
 Rewards = Mapping[str, Sequence[float]]
 """By task."""
@@ -21,6 +22,10 @@ class Standing(Record, frozen=True):
     """Since before the first round, paired by task."""
     lost: int = 0
     """Conversations without a reward."""
+    silent: int = 0
+    """Conversations that were scored, in which the user never said a word of its own."""
+    unmeasured: str = ""
+    """Why nothing is known of the agent with this user, "" where something is; `gain` is None then."""
 
 
 class Round(Record, frozen=True):
@@ -31,30 +36,68 @@ class Round(Record, frozen=True):
     """With users that stay as they were."""
     alarm: str = ""
     """Why this looks like drift, "" if it does not."""
+    unmeasured: str = ""
+    """Why nothing can be said of drift, "" if something can."""
 
 
-def rewards_of(run: Path) -> tuple[dict[str, list[float]], int]:
-    """Rewards of a run by task, and how many conversations have none."""
+@dataclass(frozen=True)
+class Played:
+    """What came of a run's conversations."""
+
+    rewards: Rewards
+    lost: int
+    silent: int
+    unmeasured: str
+
+
+def played(run: Path) -> Played:
+    """Rewards of a run by task, how many conversations have none, and in how many the user never spoke."""
     found: dict[str, list[float]] = {}
-    lost = 0
+    scored = silent = unscored = 0
     for trajectory in read_trajectories(run):
         reward = trajectory.reward()
         if reward is None:
-            lost += 1
+            unscored += 1
         else:
             found.setdefault(trajectory.task.id, []).append(reward)
-    return found, lost + _failed(run)
+            scored += 1
+            silent += not _heard(trajectory)
+    failures = {each.trajectory.id: each.trajectory.error for each in read_failures(run)}
+    done = {trajectory.id for trajectory in read_trajectories(run)} if failures else set()
+    failed = [error for name, error in failures.items() if error and name not in done]
+    return Played(found, unscored + len(failed), silent, _unmeasured(scored, silent, unscored, failed))
 
 
-def _failed(run: Path) -> int:
-    failures = run / "failures.jsonl"
-    return sum(1 for _ in failures.open("rb")) if failures.is_file() else 0
+def _heard(trajectory: Trajectory) -> bool:
+    """Whether the user said something that the task did not have it say."""
+    said = sum(turn.speaker == "user" and bool(turn.said) for turn in trajectory.turns)
+    return said > sum(turn.speaker == "user" and bool(turn.said) for turn in trajectory.task.opening)
 
 
-def standing(user: str, before: Path | None, after: Path) -> Standing:
-    now, lost = rewards_of(after)
-    gain = paired_difference(rewards_of(before)[0], now) if before else None
-    return Standing(user, mean_interval(now) if now else None, gain, lost)
+def _unmeasured(scored: int, silent: int, unscored: int, failed: Sequence[Failure]) -> str:
+    if scored:
+        return f"the user never spoke in {scored:,} conversations" if silent == scored else ""
+    if failed:
+        first = failed[0]
+        return f"all {len(failed) + unscored:,} conversations failed, the first by {first.kind}: {first.message}"
+    return f"none of {unscored:,} conversations has a score" if unscored else "no conversation was played"
+
+
+def standing(user: str, before: Path, after: Path) -> Standing:
+    """What changed between two runs of the same tasks."""
+    then, now = played(before), played(after)
+    why = now.unmeasured or (then.unmeasured and f"before training, {then.unmeasured}")
+    gain = None if why else paired_difference(then.rewards, now.rewards)
+    reward = mean_interval(now.rewards) if now.rewards else None
+    return Standing(user, reward, gain, now.lost, now.silent, why)
+
+
+def judged(number: int, own: Standing, frozen: Sequence[Standing]) -> Round:
+    """A round, with its alarm, or why there could be none."""
+    found, blind = alarm(own, frozen), [each for each in frozen if each.unmeasured]
+    without = [own] if own.unmeasured else blind if len(blind) == len(frozen) else []
+    why = "" if found else "; ".join(f"with {each.user}: {each.unmeasured}" for each in without)
+    return Round(number, own, tuple(frozen), found, why)
 
 
 def alarm(own: Standing, frozen: Sequence[Standing]) -> str:

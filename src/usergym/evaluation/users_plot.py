@@ -1,26 +1,27 @@
 """How far models think and speak as people, by level with intervals, as a picture; needs the extra `plots`."""
 
-import html
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from usergym.evaluation.gathered import drawable
+from usergym.evaluation.pages import templates
 from usergym.evaluation.users import CONSTANT, short
 from usergym.evaluation.users_scores import Cell
 
-WIDTH, ROW = 320, 15
+WIDTH, ROW = 420, 15
 NAME = "alignment"
 ALWAYS = "the same text always"
 SHAPES = ("circle", "cross", "triangle-up")
 """By persona: own, another's, none."""
+PERSONAS = {"own": "own persona", "shuffled": "another's persona", "none": "no persona"}
 TITLES = {"asked": "asked for by the prompts of the mode", "spoken": "states first, then the words"}
 
 
-def picture(cells: Sequence[Cell], folder: Path, title: str) -> list[Path]:
-    """Writes `alignment.png` and `alignment.html`, which loads nothing, from the cells of one judge; [] without a
-    number, or where altair and vl-convert are not installed."""
+def picture(cells: Sequence[Cell], folder: Path, title: str, levels: Sequence[str]) -> list[Path]:
+    """Writes `alignment.png` and `alignment.html`, which loads nothing, from the cells of one judge, whom `title`
+    names; [] without a number, or where altair and vl-convert are not installed. `levels`: in their order."""
     names = short(list(dict.fromkeys(cell.source.model for cell in cells)))
     rows = [row for cell in cells if (row := _row(cell, names)) is not None]
     if not rows or not all(map(importlib.util.find_spec, ("altair", "vl_convert"))):
@@ -28,26 +29,37 @@ def picture(cells: Sequence[Cell], folder: Path, title: str) -> list[Path]:
     import altair
     import vl_convert
 
+    in_order = [drawable(level) for level in levels]
     panels = [
-        _panel([row for row in rows if row["play"] == play], rows, play)
+        _panel([row for row in rows if row["play"] == play], rows, play, in_order)
         for play in TITLES
         if any(row["play"] == play for row in rows)
     ]
-    themed = (
-        altair.hconcat(*panels)
-        .properties(background="white")
+    png, page = folder / f"{NAME}.png", folder / f"{NAME}.html"
+    heading = altair.TitleParams(drawable(title), anchor="start", fontSize=16, fontWeight="bold", offset=12)
+    png.write_bytes(vl_convert.vegalite_to_png(_themed(altair.hconcat(*panels, title=heading), "white"), scale=2))
+    drawn = [(panel.title, vl_convert.vegalite_to_svg(_themed(_untitled(panel), "transparent"))) for panel in panels]
+    told = templates("usergym.evaluation").get_template("people.html.j2").render(title=drawable(title), charts=drawn)
+    page.write_text(told, encoding="utf-8")
+    return [png, page]
+
+
+def _untitled(panel: Any) -> Any:
+    bare = panel.copy()
+    bare.title = ""
+    return bare
+
+
+def _themed(chart: Any, ground: str) -> dict[str, Any]:
+    themed: dict[str, Any] = (
+        chart.properties(background=ground)
         .configure_view(stroke=None)
         .configure_axis(gridColor="#88888844", domainColor="#888888", tickColor="#888888", titleFontWeight="normal")
         .configure_legend(orient="top", labelLimit=320, columns=4)
         .configure_title(fontSize=13, fontWeight="normal", anchor="start")
         .to_dict()
     )
-    png, page = folder / f"{NAME}.png", folder / f"{NAME}.html"
-    png.write_bytes(vl_convert.vegalite_to_png(themed, scale=2))
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-    drawn = vl_convert.vegalite_to_svg(themed)
-    page.write_text(f"{head}<h1>{html.escape(title)}</h1>{drawn}</html>\n", encoding="utf-8")
-    return [png, page]
+    return themed
 
 
 def _row(cell: Cell, names: Mapping[str, str]) -> dict[str, Any] | None:
@@ -57,7 +69,7 @@ def _row(cell: Cell, names: Mapping[str, str]) -> dict[str, Any] | None:
     model = ALWAYS if cell.source.model == CONSTANT else drawable(names[cell.source.model])
     return {
         "model": model,
-        "persona": cell.source.persona,
+        "persona": PERSONAS[cell.source.persona],
         "who": f"{model} {cell.source.persona}",
         "play": cell.source.play,
         "level": drawable(cell.level),
@@ -67,7 +79,7 @@ def _row(cell: Cell, names: Mapping[str, str]) -> dict[str, Any] | None:
     }
 
 
-def _panel(rows: Sequence[dict[str, Any]], every: Sequence[dict[str, Any]], play: str) -> Any:
+def _panel(rows: Sequence[dict[str, Any]], every: Sequence[dict[str, Any]], play: str, in_order: Sequence[str]) -> Any:
     import altair
 
     from usergym.evaluation.plots import COLOURS
@@ -75,11 +87,12 @@ def _panel(rows: Sequence[dict[str, Any]], every: Sequence[dict[str, Any]], play
     def values(field: str, of: Sequence[dict[str, Any]] = every) -> list[str]:
         return list(dict.fromkeys(str(row[field]) for row in of))
 
-    levels, here, models, personas = values("level", rows), values("who", rows), values("model"), values("persona")
+    here, models, personas = values("who", rows), values("model"), values("persona")
+    levels = [level for level in in_order if any(row["level"] == level for row in rows)]
     colours = [COLOURS[place % len(COLOURS)] for place in range(len(models))]
     colour = altair.Color("model:N", sort=models, title=None, scale=altair.Scale(domain=models, range=colours))
     shapes = altair.Scale(domain=personas, range=list(SHAPES[: len(personas)]))
-    legend = altair.Legend(title="persona") if len(personas) > 1 else None
+    legend = altair.Legend(title=None) if len(personas) > 1 else None
     shape = altair.Shape("persona:N", sort=personas, scale=shapes, legend=legend)
     base = altair.Chart(altair.Data(values=list(rows))).encode(  # type: ignore[no-untyped-call]
         y=altair.Y("level:N", sort=levels, title=None), yOffset=altair.YOffset("who:N", sort=here), color=colour

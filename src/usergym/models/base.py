@@ -1,7 +1,7 @@
 """What a model is, and how it fails."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 from usergym.types import Message, Record, Sampling, Tokens, Tool, Usage
 
@@ -26,16 +26,6 @@ class Model(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-@runtime_checkable
-class Speaks(Protocol):
-    """A model that speaks as a person, in words: it is told who it is in the system message and what was said in the
-    others, follows no further instruction, and can fill few JSON schemas."""
-
-    def cannot_write(self, schema: Mapping[str, Any]) -> str | None:
-        """Why it cannot reply in JSON of this schema; None where it can."""
-        ...
 
 
 class ModelError(Exception):

@@ -1,7 +1,6 @@
 """A model with sampling of its own: what the caller leaves open is filled in."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 

@@ -7,6 +7,7 @@ from importlib.resources import files
 import msgspec
 
 from usergym.models.base import Model, ModelError, Reply
+from usergym.models.speaks import person
 from usergym.types import Message, Sampling, Seat, Turn, Usage
 from usergym.users.agenda import Step
 from usergym.users.base import SimulatorError, draw
@@ -29,7 +30,10 @@ class _Written(msgspec.Struct):
 
 class PersonaUser:
     """Leaves when the model says so, after `replies` of its own at the latest. A message that cannot be said is
-    asked for again with the reason, `attempts` times in all; then it is a SimulatorError."""
+    asked for again with the reason, `attempts` times in all; then it is a SimulatorError.
+
+    A model that speaks as a person is told the persona and what was said, not how to play one; it never says that it
+    leaves, and what it cannot say is drawn again."""
 
     def __init__(
         self,
@@ -53,8 +57,8 @@ class PersonaUser:
     async def speak(self, view: Sequence[Message]) -> Turn:
         if replies_in(view) >= self.replies:
             return Turn("user", Message("assistant", ""), heard="", stop="user_stop")
-        prompt = Message("user", self._prompt(view))
-        asked, usage, reason = [prompt], Usage(), ""
+        told = self._told(view)
+        asked, usage, reason = told, Usage(), ""
         for attempt in range(self.attempts):
             seed = draw(self.seed + attempt, view)
             sampling = msgspec.structs.replace(self.seat.sampling, json_schema=SCHEMA, seed=seed)
@@ -65,9 +69,17 @@ class PersonaUser:
                 words = written.USER_MESSAGE.strip()
                 stop = "user_stop" if written.LEAVING else None
                 return Turn("user", reply.message, heard=words, tokens=reply.tokens, usage=usage, stop=stop)
-            again = prompt_file("persona_user_again.md").format(reason=reason)
-            asked = [prompt, Message("assistant", reply.message.content or "{}"), Message("user", again)]
+            if person(self.model) is None:
+                again = prompt_file("persona_user_again.md").format(reason=reason)
+                asked = [*told, Message("assistant", reply.message.content or "{}"), Message("user", again)]
         raise SimulatorError(f"{self.model.name} wrote no usable message in {self.attempts} attempts: {reason}")
+
+    def _told(self, view: Sequence[Message]) -> list[Message]:
+        if person(self.model) is None:
+            return [Message("user", self._prompt(view))]
+        said = [Message(row.role, row.content) for row in view if row.role in ("user", "assistant")]
+        wanted = "" if self.goal == NO_GOAL else f"\n\nWhat they want now: {self.goal}"
+        return [Message("system", self.persona + wanted), *said]
 
     def _prompt(self, view: Sequence[Message]) -> str:
         who = {"assistant": "user", "user": "assistant"}

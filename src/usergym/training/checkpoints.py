@@ -24,6 +24,8 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+LOCAL = (".", "/", "~", "runs/")
+"""How names begin that are no hub ids."""
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
 
@@ -63,7 +65,9 @@ def find(name: str) -> Checkpoint:
             raise LookupError(f"model {name!r} is a GGUF file; to read it: pip install 'usergym[train]'")
         known = shape.of_gguf(file)
         return Checkpoint(name, "gguf", file, known, known.template)
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+    if name.startswith(LOCAL):
+        raise LookupError(f"no model {name!r}: there is no such folder; check the path, or let the run finish first")
+    if name.count("/") == 1:
         cached = _cached(name)
         return _in_folder(name, cached) if cached else Checkpoint(name, "hub", path)
     raise LookupError(

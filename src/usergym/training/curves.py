@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from usergym.evaluation.gathered import drawable
-from usergym.training.record import METRICS, read_metrics
+from usergym.training.record import CONFIG, METRICS, read_metrics
 from usergym.training.standstill import KEPT, REPLIES
 
 WIDTH, HEIGHT = 400, 200
@@ -62,7 +64,7 @@ def svgs(folder: str | Path, prefix: str = "") -> list[tuple[str, str]]:
     found = []
     for place, (title, panel) in enumerate(panels):
         drawn = vl_convert.vegalite_to_svg(_themed(panel, "transparent"))
-        found.append((title, re.sub(r'(\bid="|url\(#|href="#)', rf"\1{prefix}{place}-", drawn)))
+        found.append((title, re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}{place}-", drawn)))
     return found
 
 
@@ -71,7 +73,7 @@ def _panels(folder: str | Path) -> list[tuple[str, Any]]:
         return []
     points = gathered(folder)
     panels = [(title, {key: name for key, name in lines.items() if key in points}) for title, lines in _PANELS]
-    panels[2:2] = [*_by_environment(points), *_of_people(points)]
+    panels[2:2] = [*_by_environment(points), *_of_people(points, _levels(folder))]
     logged = [step for values in points.values() for step, _ in values]
     steps = (min(logged, default=0), max(logged, default=0))
     return [(title, _panel(lines, points, steps)) for title, lines in panels if lines]
@@ -107,25 +109,46 @@ def _by_environment(points: Points) -> list[tuple[str, dict[str, str]]]:
     return panels if any(len(lines) > 1 for _, lines in panels) else []
 
 
-def _of_people(points: Points) -> list[tuple[str, dict[str, str]]]:
-    """Of a run that trains on people: by level, and what became of the replies. A level says how much of it kept."""
-    levels = [key.removesuffix(f"_{KEPT}") for key in points if key.startswith(_STATES) and key.endswith(f"_{KEPT}")]
+def _of_people(points: Points, known: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """Of a run that trains on people: by level, and what became of the replies. `known`: levels in their order."""
+    levels = [name for name in known if _STATES + name in points]
     why = sorted((key for key in points if key.startswith(REPLIES)), key=lambda key: (key != REPLIES + KEPT, key))
     return [
         (
             "Alignment by level, train",
-            {key: drawable(key.removeprefix(_STATES)) for key in in_order(levels) if key in points},
+            {_STATES + name: drawable(name) for name in levels},
         ),
         (
-            "Share of replies that kept to what was asked, or why not",
+            "Share of replies that kept to what was asked, or not",
             {key: drawable(key.removeprefix(REPLIES)) for key in why},
         ),
     ]
 
 
-def in_order(levels: Iterable[str]) -> list[str]:
-    """Levels as they are known to follow each other, then any others."""
-    return sorted(levels, key=lambda level: (_ORDER.get(level.removeprefix(_STATES), len(_ORDER)), level))
+def _levels(folder: str | Path) -> Sequence[str]:
+    """Those that a run on people trains, in the order in which they are written; () of any other run."""
+    path = Path(folder) / CONFIG
+    if not path.exists():
+        return ()
+    return msgspec.json.decode(path.read_bytes(), type=_Run).identity.people.states.order
+
+
+class _States(msgspec.Struct):
+    order: tuple[str, ...] = ()
+
+
+class _People(msgspec.Struct):
+    states: _States = msgspec.field(default_factory=_States)
+
+
+class _Identity(msgspec.Struct):
+    people: _People = msgspec.field(default_factory=_People)
+
+
+class _Run(msgspec.Struct):
+    """As much of a run's `config.json` as says what its levels are."""
+
+    identity: _Identity = msgspec.field(default_factory=_Identity)
 
 
 def _panel(lines: Mapping[str, str], points: Points, steps: Sequence[int]) -> Any:

@@ -4,6 +4,7 @@ import importlib.util
 import os
 from collections.abc import Sequence
 
+from usergym.models.base import Model
 from usergym.rollouts.engine import Cast
 from usergym.training import checkpoints, courses, trackers
 from usergym.training.checkpoints import Checkpoint
@@ -28,6 +29,8 @@ def check(config: GrpoConfig, given: Sequence[Course], cast: Cast, held_out: Seq
     if config.speaker == "user" and cast.agent is None and played:
         raise ValueError("--speaker user trains the user, and nobody plays the agent; give --agent-model")
     courses.check(given)
+    if config.speaker == "assistant" and cast.user_model:
+        seat_once((*given, *held_out), cast.user_model)
     trackers.check(config.track)
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise LookupError(f"training needs {', '.join(missing)}; pip install 'usergym[train]'")
@@ -38,6 +41,14 @@ def check(config: GrpoConfig, given: Sequence[Course], cast: Cast, held_out: Seq
     if not config.ignore_memory:
         check_memory(config.model, found.shape, load(config, found, given, cast))
     return found
+
+
+def seat_once(given: Sequence[Course], user: Model) -> None:
+    """Puts the model in the user's seat of a task of each environment, which says what it could not do there."""
+    for course in given:
+        task = next(iter(course.validation or course.train()), None)
+        if course.name != Recorded.name and task is not None:
+            course.environment.start(task).user(user)
 
 
 def load(config: GrpoConfig, found: Checkpoint, given: Sequence[Course], cast: Cast) -> Load:

@@ -79,7 +79,8 @@ class StateTrainer(ConversationTrainer):
         return made
 
     def _tell(self, made: Sequence[Trajectory]) -> None:
-        """Every level's mean score, and how many replies kept to what was asked and how many did not, by why."""
+        """Every level's mean score, and what share of all that was written kept to what was asked or did not, by
+        why."""
         metrics = self._metrics["train"]
         scores: dict[str, list[float]] = {}
         for trajectory in made:
@@ -89,13 +90,13 @@ class StateTrainer(ConversationTrainer):
                 if reward.name.endswith("_kept"):
                     why = reward.reason.partition(":")[0] or "kept"
                     scores.setdefault(f"replies/{why}", []).append(1.0)
-        count, pooled = 0, dict[str, list[float]]()
-        for whole, own in gather_object([(len(made), scores)]):
-            count += whole
+        pooled = dict[str, list[float]]()
+        for own in gather_object([scores]):
             for name, values in own.items():
                 pooled.setdefault(name, []).extend(values)
+        said = sum(len(values) for name, values in pooled.items() if name.startswith("replies/"))
         for name, values in pooled.items():
-            whole = count if name.startswith("replies/") else len(values)
+            whole = said if name.startswith("replies/") else len(values)
             metrics[f"states/{name}"].append(sum(values) / whole)
         if self.people.builds:
             ages = list(self.people.reservoir.ages())

@@ -10,11 +10,14 @@ import pytest
 
 from usergym.environments.persuasion import environment as Persuasion
 from usergym.environments.persuasion.claims import STANCES, claims
-from usergym.models.base import Model, ModelError
+from usergym.models.base import Model, ModelError, StopRun
 from usergym.models.fake import FakeModel
+from usergym.models.sampled import SampledModel
 from usergym.models.scripted import ScriptedModel
 from usergym.rollouts.engine import Cast, Limits, begin, play, seat_model, seat_oracle
-from usergym.types import Message, Task, ToolCall, Trajectory
+from usergym.types import Message, Sampling, Task, ToolCall, Trajectory
+from usergym.users.states import load
+from usergym.users.states.speaking import SpeakingModel, Speech
 
 ACKNOWLEDGED = "I understand that teenagers sit half awake in class, and that is a real problem."
 POINTS = [point.text for claim in claims() if claim.key == "late-school-start" for point in claim.points]
@@ -119,18 +122,21 @@ def test_an_outage_of_the_judge_is_unscored_and_never_zero() -> None:
 
 
 def test_the_user_is_not_its_own_judge() -> None:
-    """The peer asks one model for words and verdict. Here the user's own claim is recorded, and the judge, who reads
-    the words in a context of its own, decides."""
+    """The peer asks one model for words and verdict. Here the user is asked for words alone, and the judge, who reads
+    them in a context of its own, decides."""
     user = says("Strongly Disagree")
     judge = FakeModel(lambda messages, tools, sampling: json.dumps({"analysis": "polite", "stance": "Agree"}))
     done = talk(Persuasion(judge="model"), ["Why do you think so?"], user, {"judge": judge})
-    assert declared(done) == ["Strongly Disagree"]
+    assert declared(done) == []
     assert done.reward() == pytest.approx(1 / 6)
     (asked,) = judge.calls
     assert "person: Well." in asked.messages[0].content
     assert "Strongly Disagree" not in asked.messages[0].content.split("stance", 1)[0]
     (shown,) = user.calls
-    assert "polite" not in "".join(message.content for message in shown.messages)
+    told = "".join(message.content for message in shown.messages)
+    assert "polite" not in told
+    assert "stance" not in told
+    assert list((shown.sampling.json_schema or {})["properties"]) == ["response"]
 
 
 @pytest.mark.parametrize("judge", ["rules", "model", "user"])
@@ -160,6 +166,47 @@ def test_with_rules_as_judge_a_user_model_is_told_where_it_stands_and_its_own_cl
     assert "you privately hold: Agree." in first
     assert "you privately hold: Agree." in second
     assert not any(point in first + second for point in POINTS[1:])
+
+
+WRITTEN = {
+    "stance": "<stance>still for an early start</stance>",
+    "emotion": "<emotion>calm</emotion>",
+    "response": "<response>I will think about it.</response>",
+}
+
+
+def trained(seen: list[Sequence[Message]]) -> SpeakingModel:
+    """A user that writes its states and then words, as `usergym train users` leaves one."""
+
+    def answer(view: Sequence[Message]) -> str:
+        seen.append(view)
+        return next(text for level, text in WRITTEN.items() if f"<{level}>..." in view[0].content)
+
+    return SpeakingModel(ScriptedModel(answer), Speech(load("ser")))
+
+
+@pytest.mark.parametrize("judge", ["rules", "model"])
+def test_a_trained_user_plays_where_its_stance_is_read_from_words(judge: str) -> None:
+    seen: list[Sequence[Message]] = []
+    verdict = FakeModel(lambda messages, tools, sampling: json.dumps({"analysis": "", "stance": "Agree"}))
+    gym = Persuasion(judge=judge)  # type: ignore[arg-type]
+    user = SampledModel(trained(seen), Sampling(0.7))
+    done = talk(gym, [f"{ACKNOWLEDGED} {POINTS[0]}"], user, {"judge": verdict})
+    assert done.error is None
+    (*_, last) = [turn.said for turn in done.turns if turn.speaker == "user"]
+    assert (last, done.reward()) == ("I will think about it.", pytest.approx(1 / 6))
+    assert len(seen) == 3
+    assert "JSON" not in seen[0][0].content
+
+
+def test_a_trained_user_that_was_to_declare_its_stance_is_refused_before_anybody_is_asked() -> None:
+    seen: list[Sequence[Message]] = []
+    agent = FakeModel(lambda messages, tools, sampling: "Why?")
+    cast = Cast(seat_model(agent), trained(seen))
+    with pytest.raises(StopRun, match="persuasion:judge=rules, or with persuasion:judge=model") as refused:
+        asyncio.run(play(Persuasion(judge="user"), begin(school(), 0, 0), cast))
+    assert "\n" not in str(refused.value)
+    assert (seen, agent.calls) == ([], [])
 
 
 def test_a_user_model_that_is_cut_off_or_empty_is_a_failure() -> None:

@@ -5,12 +5,15 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from usergym.models.base import ModelError, Reply
+from usergym.models.sampled import SampledModel
 from usergym.models.scripted import ScriptedModel
+from usergym.serving import persona_user
 from usergym.types import Message, Sampling, Tool
 from usergym.users.states import load
 from usergym.users.states.speaking import SpeakingModel, Speech, read_speech
@@ -81,18 +84,77 @@ def test_what_was_said_is_a_thread_of_names() -> None:
     assert seen[0][1].content == "OTHER: Ann: A toll?\n\nHUMAN: Why one?\n\nOTHER: For repairs."
 
 
-def test_a_schema_of_one_text_is_filled_and_any_other_is_refused() -> None:
-    one = {"type": "object", "properties": {"USER_MESSAGE": {"type": "string"}}}
-    reply, _ = spoken(said(), VIEW, sampling=Sampling(json_schema=one))
-    assert json.loads(reply.message.content) == {"USER_MESSAGE": "No toll, please."}
-    two = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}
-    with pytest.raises(ModelError, match="not JSON with the fields a, b"):
-        spoken(said(), VIEW, sampling=Sampling(json_schema=two))
+TEXT, FLAG = {"type": "string"}, {"type": "boolean"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "required", "written"),
+    [
+        ({"USER_MESSAGE": TEXT}, None, {"USER_MESSAGE": "No toll, please."}),
+        ({"USER_MESSAGE": TEXT, "LEAVING": FLAG}, None, {"USER_MESSAGE": "No toll, please."}),
+        (persona_user.SCHEMA["properties"], "all", {"USER_MESSAGE": "No toll, please.", "LEAVING": False}),
+        ({"a": FLAG, "b": TEXT, "c": FLAG}, "all", {"a": False, "b": "No toll, please.", "c": False}),
+        ({"said": TEXT, "thought": TEXT, "age": {"type": "integer"}}, ["said"], {"said": "No toll, please."}),
+    ],
+)
+def test_the_one_text_of_a_schema_is_filled_and_what_must_be_yes_or_no_is_no(
+    properties: dict[str, Any], required: Any, written: dict[str, Any]
+) -> None:
+    asked = {"type": "object", "properties": properties}
+    asked |= {"required": list(properties) if required == "all" else required} if required else {}
+    reply, _ = spoken(said(), VIEW, sampling=Sampling(json_schema=asked))
+    assert json.loads(reply.message.content) == written
+
+
+@pytest.mark.parametrize(
+    ("properties", "required"),
+    [
+        ({"a": TEXT, "b": {"type": "integer"}}, ["a", "b"]),
+        ({"a": TEXT, "b": TEXT}, ["a", "b"]),
+        ({"a": TEXT, "b": TEXT}, []),
+        ({"a": TEXT, "b": {"type": "string", "enum": ["x"]}}, ["a", "b"]),
+        ({"a": FLAG}, ["a"]),
+        ({"a": TEXT, "b": {"type": "boolean", "const": True}}, ["a", "b"]),
+        ({"a": TEXT}, ["a", "b"]),
+        ({}, []),
+    ],
+)
+def test_a_schema_that_words_do_not_fill_is_refused_before_anything_is_asked(
+    properties: dict[str, Any], required: list[str]
+) -> None:
+    asked = {"type": "object", "properties": properties, "required": required}
+    nobody: dict[str, list[str]] = {}
+    with pytest.raises(ModelError, match=f"not JSON with the fields {', '.join(properties) or 'none'}"):
+        spoken(nobody, VIEW, sampling=Sampling(json_schema=asked))
 
 
 def test_tools_are_refused() -> None:
     with pytest.raises(ModelError, match="calls no tools"):
         asyncio.run(SpeakingModel(ScriptedModel(["x"]), SER).reply(VIEW, [Tool("look", "", {})], Sampling()))
+
+
+def test_a_trained_user_is_served_with_who_it_is_and_what_was_said_and_never_leaves_by_itself() -> None:
+    seen: list[Sequence[Message]] = []
+    lines = [
+        *("<stance>for it</stance>", "<emotion>calm</emotion>", "<response>No toll.</response>"),
+        *("<stance>for it</stance>", "<emotion>calm</emotion>", "<response>Fewer cars.</response>"),
+    ]
+
+    def answer(view: Sequence[Message]) -> str:
+        seen.append(view)
+        return lines.pop(0)
+
+    model = SampledModel(SpeakingModel(ScriptedModel(answer), SER), Sampling(0.5))
+    user = persona_user.PersonaUser(model, "a nurse who hates tolls", "no toll", replies=2)
+    view = [Message("user", "A toll?"), Message("assistant", "No toll."), Message("user", "Why?")]
+    turn = asyncio.run(user.speak(view))
+    assert (turn.said, turn.stop, len(seen)) == ("Fewer cars.", None, 6)  # the first one had been said before
+    for told in seen:
+        assert "a nurse who hates tolls" in told[0].content
+        assert "What they want now: no toll" in told[0].content
+        assert told[1].content == "OTHER: A toll?\n\nHUMAN: No toll.\n\nOTHER: Why?"
+    over = [*view, Message("assistant", "Fewer cars."), Message("user", "I see.")]
+    assert asyncio.run(user.speak(over)).stop == "user_stop"
 
 
 def test_words_alone_where_no_states_were_learned() -> None:

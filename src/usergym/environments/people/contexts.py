@@ -32,6 +32,8 @@ RESPONSE = "response"
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 HELD_OUT = 0.15
 """The share of people each of validation and test has, where rows do not say."""
+DEPTHS = ("*/train.*", "*/*/train.*", "*/*/*/train.*")
+"""Where `usergym prepare users` puts files below the folder that it was given: rl/sebvgcr, rl/sebvgcr/50p."""
 COPIED = "whose words stand in what is told before them"
 
 
@@ -128,7 +130,10 @@ def _files(path: Path) -> Sequence[Path]:
         if file.suffix in SUFFIXES and part_of(file.name) and _holds_rows(file.name)
     ]
     if not files:
-        raise ValueError(f"data={path}: the folder has no train.parquet, val.parquet or test.parquet")
+        prepared = (each for depth in DEPTHS for each in sorted(path.glob(depth)) if "rl" in each.parts)
+        below = ", ".join(dict.fromkeys(str(each.parent) for each in prepared if each.suffix in SUFFIXES))
+        inside = f"; below it are those of `usergym prepare users`, so give {below}" if below else ""
+        raise ValueError(f"data={path}: the folder has no train.parquet, val.parquet or test.parquet{inside}")
     return files
 
 

@@ -70,4 +70,4 @@ def too_few(users: Iterable[str], least: int = MIN_TEXTS) -> Mapping[str, int]:
 
 def alone(user: str, count: int, least: int = MIN_TEXTS) -> str:
     """In words, for a row of theirs."""
-    return f"field 'user_id': {user!r} has {count} usable text(s); needed are {least}"
+    return f"field 'user_id': {user!r} has {count} usable text{'s' * (count != 1)}; needed are {least}"

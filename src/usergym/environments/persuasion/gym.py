@@ -79,6 +79,7 @@ class PersuasionWorld(GymWorld):
         super().__init__(task, gym)
         self.judge = gym.judge
         self.told = gym.judge == "rules"
+        self.declares = gym.judge == "user"
         self.mind = Mind(rows.claim_of(task))
         self.reaction: Reaction = "thin"
         self.level = 0

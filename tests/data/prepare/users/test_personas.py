@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from usergym.environments.people.words import RUN, words
 from usergym.models.base import ModelError, Reply
 from usergym.models.fake import FakeModel
 from usergym.types import Message
+from usergym.users.population import population
 
 TEXTS = (
     "As a nurse I say hospitals are unfair to families... don't you think?",
@@ -51,6 +54,50 @@ def test_every_quote_of_the_rules_stands_at_its_place_and_is_too_short_to_be_a_l
                 assert 0 <= place.start <= place.end <= len(texts[place.text])
                 assert place.quote in ("", texts[place.text][place.start : place.end])
                 assert len(words(place.quote)) < RUN or len(place.quote.split()) == 1
+
+
+HARD = (
+    "I hate the new bus timetable. Write to peter@x.org or see http://x.org/bus for it.",
+    "We worked in Leeds, and I enjoy gardening. http://a.org/leeds http://b.org",
+    "I live in Leeds and gardening is important to me; see www.garden.example/tomato or garden.org/nurse?",
+    "As a nurse peter@x.org or anna@y.org may say: enjoy it, hate it, live it, @bert. Tomatoes!",
+    "I hate tomatoes but gardening with the tomatoes is so important, http://x.org peter@x.org",
+)
+
+
+def test_only_what_is_named_as_a_thing_is_written_about():
+    found = by_rules(HARD)
+    assert [item.says for item in found["interests"]] == ["writes about gardening", "writes about tomatoes"]
+    assert [item.says for item in found["demographics"]] == ["from Leeds", "nurse"]
+    assert "asks questions" not in [item.says for item in found["communication"]]
+
+
+def test_acts_judgements_names_and_places_of_ordinary_talk_are_no_interests():
+    texts = [
+        "We love Porto. Ann wants to travel, and the travel is amazing.",
+        "I travel with Ann. The cheese from Porto is amazing, and cheese makes me deeply cheerful.",
+        "Ann is cheerful, I am so cheerful, and the cheese was worth it. It seemed cheerful.",
+    ]
+    assert [item.says for item in by_rules(texts)["interests"]] == ["writes about cheese"]
+
+
+@pytest.mark.parametrize("texts", [TEXTS, HARD, [row["completion"] for row in population(6, 20, seed=3)]])
+def test_evidence_holds_what_it_is_evidence_of_and_no_address(texts: Sequence[str]):
+    found = by_rules(texts)
+    quoted = [(item.says, place.quote) for items in found.values() for item in items for place in item.evidence]
+    for says, quote in quoted:
+        assert not re.search(r"@|http|www|\.org", quote)
+        if says.startswith("writes about "):
+            assert says.removeprefix("writes about ") in quote.lower()
+    assert any(says.startswith("writes about ") for says, _ in quoted)
+    assert ("nurse", "As a nurse I say hospitals") in quoted or texts is not TEXTS
+    assert ("nurse", "As a nurse") in quoted or texts is not HARD
+
+
+def test_a_match_that_would_be_a_leak_itself_has_a_place_and_no_quote():
+    remark = "(which nobody who has ever waited for that ferry would say)"
+    (item,) = [each for each in by_rules([f"Fine {remark}."])["communication"] if "brackets" in each.says]
+    assert item.evidence == (Evidence(0, 5, 5 + len(remark)),)
 
 
 def answer(**fields: list[tuple[str, int, str]]) -> str:

@@ -51,7 +51,7 @@ def test_every_text_that_is_read_is_written_or_counted(tmp_path: Path):
     assert report.left_out["empty"] == 1
     told = str(report.skipped)
     assert "raw.jsonl:121: field 'user_id': expected whose words these are, found ''" in told
-    assert "raw.jsonl:122: field 'user_id': 'one' has 1 usable text(s); needed are 2" in told
+    assert "raw.jsonl:122: field 'user_id': 'one' has 1 usable text; needed are 2" in told
     assert "raw.jsonl:123: field 'prompt'" in told
 
 

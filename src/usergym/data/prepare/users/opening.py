@@ -1,7 +1,9 @@
 """Where raw rows come from: a data set of the hub, a file, or a folder whose files may be its splits."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from usergym.data.prepare.sources import ENDINGS, Files, Hub, open_source
 from usergym.environments.people.raw import DROPPED, part_of
@@ -11,6 +13,16 @@ _NO_ROWS = (".example.json", "manifest.json", "personas.jsonl", "thoughts.jsonl"
 
 class PeopleHub(Hub):
     """All splits of a data set of the hub, whatever they are called."""
+
+    def _loaded(self) -> Any:
+        """Without the client's line for every attempt: the error says it once."""
+        logger = logging.getLogger("huggingface_hub")
+        before = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            return super()._loaded()
+        finally:
+            logger.setLevel(before)
 
     @property
     def splits(self) -> Sequence[str]:

@@ -2,23 +2,22 @@
 
 import re
 import statistics
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 
 import msgspec
 
+from usergym.data.prepare.users.own_subjects import subjects
 from usergym.data.prepare.users.profile import Evidence, Item
+from usergym.data.prepare.users.redact import BLOT, blotted
 from usergym.environments.people.words import RUN, words
 
 MOST = 12
 """Items of a field."""
-REPEATED = 2
-"""Texts in which a subject must come up."""
 QUOTED = 3
 """Words on either side of what is quoted: never so many that a quote is a text of its own."""
-_WORD = re.compile(r"[^\W\d_]{4,}")
 _SENTENCE = re.compile(r"[.!?]+(?:\s|$)")
 _GAP = re.compile(r"\S+")
 
@@ -26,8 +25,6 @@ _GAP = re.compile(r"\S+")
 class _Tables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """own_rules.toml"""
 
-    common: str
-    """Words that are no subject."""
     demographics: dict[str, str]
     """Patterns, with what they tell of a match."""
     values: dict[str, str]
@@ -43,11 +40,12 @@ def _tables() -> _Tables:
 
 
 def by_rules(texts: Sequence[str]) -> dict[str, tuple[Item, ...]]:
-    """Items by field, as far as the texts have them."""
+    """Items by field, as far as the texts have them. Links, addresses and handles are no words of the person's."""
     tables = _tables()
+    texts = [blotted(text) for text in texts]
     return {
         "demographics": _facts(texts, tables.demographics),
-        "interests": _subjects(texts, frozenset(tables.common.split())),
+        "interests": _subjects(texts),
         "values": _habits(texts, {f"cares about {name}": _any(each) for name, each in tables.values.items()}, 1),
         "communication": _habits(texts, tables.communication, max(1, len(texts) // 4)),
         "statistics": _measures(texts),
@@ -67,20 +65,12 @@ def _facts(texts: Sequence[str], patterns: Mapping[str, str]) -> tuple[Item, ...
     return tuple(Item(says, tuple(places)) for says, places in list(found.items())[:MOST])
 
 
-def _subjects(texts: Sequence[str], common: frozenset[str]) -> tuple[Item, ...]:
-    """Words that come up in several texts, the most widespread first."""
-    places: dict[str, list[Evidence]] = {}
-    spread: Counter[str] = Counter()
-    for place, text in enumerate(texts):
-        seen = set()
-        for match in _WORD.finditer(text):
-            word = match[0].lower()
-            if not (word in common or word in seen or word.endswith("ly")):
-                seen.add(word)
-                places.setdefault(word, []).append(_evidence(place, text, match.span()))
-        spread.update(seen)
-    ranked = sorted((word for word in spread if spread[word] >= REPEATED), key=lambda word: (-spread[word], word))
-    return tuple(Item(f"writes about {word}", tuple(places[word])) for word in ranked[:MOST])
+def _subjects(texts: Sequence[str]) -> tuple[Item, ...]:
+    found = list(subjects(texts).items())[:MOST]
+    return tuple(
+        Item(f"writes about {word}", tuple(_evidence(at, texts[at], span) for at, span in places))
+        for word, places in found
+    )
 
 
 def _habits(texts: Sequence[str], patterns: Mapping[str, str], least: int) -> tuple[Item, ...]:
@@ -111,14 +101,32 @@ def _measures(texts: Sequence[str]) -> tuple[Item, ...]:
 
 
 def _evidence(place: int, text: str, span: tuple[int, int]) -> Evidence:
-    """The match with a few words around it, fewer than would be a leak."""
-    start, end = span
-    before = list(_GAP.finditer(text, 0, start))[-QUOTED:]
-    after = list(_GAP.finditer(text, end))[:QUOTED]
-    start = before[0].start() if before else start
-    end = after[-1].end() if after else end
-    tokens = list(_GAP.finditer(text, start, end))
-    while len(tokens) > 1 and len(words(text[tokens[0].start() : tokens[-1].end()])) >= RUN:
-        tokens.pop()
-    start, end = (tokens[0].start(), tokens[-1].end()) if tokens else (start, end)
+    """The match with a few words on either side, as long as they are fewer than would be a leak and none is blotted
+    out. A match that is a leak itself has a place and no quote."""
+    start, end = _whole(text, span)
+    if not _quotable(text[start:end]):
+        start, end = span
+    if not _quotable(text[start:end]):
+        return Evidence(place, start, end)
+    before = [each.start() for each in _GAP.finditer(text, 0, start)][-QUOTED:]
+    after = [each.end() for each in islice(_GAP.finditer(text, end), QUOTED)]
+    while before or after:
+        if before:
+            start, before = (wider, before) if _quotable(text[(wider := before.pop()) : end]) else (start, [])
+        if after:
+            end, after = (wider, after) if _quotable(text[start : (wider := after.pop(0))]) else (end, [])
     return Evidence(place, start, end, text[start:end])
+
+
+def _whole(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """The words that a match is part of, to the spaces around them."""
+    start, end = span
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    return start, end
+
+
+def _quotable(text: str) -> bool:
+    return BLOT not in text and len(words(text)) < RUN

@@ -30,6 +30,8 @@ from usergym.data.prepare.users.thinking import Thinker
 from usergym.models.base import Model
 from usergym.types import stable_hash
 
+PART_OF = {"test_dropout": "test"}
+"""Splits that are another one once more."""
 Bar = Callable[[str], AbstractContextManager[Callable[[], None]]]
 
 
@@ -123,7 +125,7 @@ class Preparation:
                     place = Place(entry.part, numbers[entry.id], dropout=True)
                     output.add(place.split, press.row(entry, level, place))
         self.report.written = output.written
-        self.report.users = {part: len(there) for part, there in users.items()}
+        self.report.users = {split: len(users[PART_OF.get(split, split)]) for split in output.written}
         people = sorted(set().union(*users.values()))
         write_personas(self.folder / "personas.jsonl", [press.profiles[user] for user in people])
         if self.thinker:
@@ -145,6 +147,8 @@ def _nothing(report: Report) -> str:
     reasons = report.left_out + report.broken
     told = [f"{count:,} {reason}" for reason, count in reasons.most_common()]
     told += [f"{count:,} people {reason}" for reason, count in report.people.items() if count]
+    why = [f"{count:,} {reason}" for reason, count in report.thoughts.failed.most_common()]
+    told += [f"the thoughts: {', '.join(why)}"] if why else []
     first = f"; first {report.skipped.rows[0]}" if report.skipped else ""
     rows = sum(report.read.values())
     return f"nothing to train on in {rows:,} rows ({', '.join(told) or 'there are none'}){first}; no file was touched"

@@ -18,10 +18,21 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _EMAIL = re.compile(r"[\w.+'-]+@[\w-]+(?:\.[\w-]+)+")
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+", re.IGNORECASE)
 _HANDLE = re.compile(r"(?<![\w/.])(?:@\w[\w.-]*\w|/?u/[\w-]{2,})")
+_SITE = re.compile(
+    r"(?<![\w@])(?:[\w-]+\.)+(?:com|org|net|edu|gov|io|info|example|co\.uk|de|fr)\b(?:/\S*)?", re.IGNORECASE
+)
+BLOT = "\0"
 _QUOTE = re.compile(r"\s*\(?(?:\"[^\"\n]{3,}\"|“[^”\n]{3,}”|«[^»\n]{3,}»)\)?")
 _CALLED = re.compile(r"\b((?:[Mm]y name is|[Mm]y name's|I am called|[Cc]all me)\s+)[A-Z]\w+(?: [A-Z]\w+)?")
 _GREETED = re.compile(r"^(\s*(?:Hi|Hello|Hey|Dear)\s+)[A-Z]\w+(?: [A-Z]\w+)?(?=\s*[,!:.-])", re.MULTILINE)
 _SIGNED = re.compile(r"((?:^|\n)[^\n]{0,40},[ \t]*\n\s*)[A-Z]\w+(?: [A-Z]\w*\.?)?(?: [A-Z]\w+)?\s*\Z")
+
+
+def blotted(text: str) -> str:
+    """Links, addresses and handles blotted out, every other character in its place: they are no words of anybody's."""
+    for pattern in (_URL, _EMAIL, _SITE, _HANDLE):
+        text = pattern.sub(lambda found: BLOT * len(found[0]), text)
+    return text
 
 
 class Redaction:

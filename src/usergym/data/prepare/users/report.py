@@ -38,7 +38,7 @@ class Report:
     shown: int = 0
     """Held-out texts that threads of training show."""
     users: dict[str, int] = field(default_factory=dict)
-    """By split."""
+    """People by split."""
     written: dict[str, int] = field(default_factory=dict)
     """Rows by split."""
 
