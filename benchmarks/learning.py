@@ -286,9 +286,11 @@ def report(found: Mapping[str, Mapping[str, Any]], head: str, page: Path | None,
     last one's interval contains 0."""
     lines = ["| stage | score | 95 % interval |", "|---|---|---|"]
     lines += [f"| {name} | {row['mean']:.3f} | {interval(row)} |" for name, row in found.items()]
-    *_, last = found.values()
+    *_, (name, last) = found.items()
     if last["low"] is None or last["low"] <= 0 <= last["high"]:
         lines += ["", unsure]
+    elif last["high"] < 0:
+        lines += ["", f"It lost: the interval of {name} is below 0."]
     text = "\n".join(lines)
     print(text)
     if page:

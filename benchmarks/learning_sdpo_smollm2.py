@@ -15,6 +15,7 @@ from learning import call, gains, read, report
 from usergym.rollouts.store import read_trajectories
 from usergym.training.hindsight import template_of
 from usergym.training.sdpo_rows import UNRELATED
+from usergym.training.signal_figures import auc
 
 MODEL, STYLE = "local/smollm2", "no_first_person"
 MAX_TOKENS, SEED, REPEATS, TEMPERATURE = 64, 7, 4, 0.7
@@ -33,7 +34,7 @@ CALLED = {
     "sdpo": "after SDPO",
 }
 LORA = ("--lora", "--seed", SEED)
-HEAD = """# SmolLM2-135M learns from reactions
+HEAD = """# Does SmolLM2-135M learn from reactions?
 
 Written by `python benchmarks/learning_sdpo_smollm2.py`, on a CPU. SmolLM2-135M-Instruct, LoRA of rank 16; a user who
 does not want to hear *I* (style `{style}`) asks for one sentence to somebody on some occasion, and reacts by exact
@@ -153,9 +154,30 @@ def main(
         tasks=len(rewards["before"]),
         repeats=REPEATS,
     )
+    head = f"{head}\n{told_of_reading(out / 'sdpo')}\n"
     unsure = f"The interval of what SDPO added contains 0: {steps * prompts} conversations were too few."
     page = results / "learning_sdpo_smollm2.md" if results else None
     report(gains(rewards, CALLED, "before taught", "taught sdpo"), head, page, unsure)
+
+
+def told_of_reading(run: Path) -> str:
+    """Whether the reactions told replies that keep to the taste from those that break it."""
+    kept = {
+        each.sample: next((reward.value == 1 for reward in each.rewards if reward.name == "style"), None)
+        for each in read_trajectories(run)
+    }
+    signals = [json.loads(line) for line in (run / "signals.jsonl").read_text().splitlines()]
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for row in signals:
+        liked = kept.get(row["sample"])
+        if liked is not None and row.get("control_effect") is not None:
+            found[liked].append(row["effect"] - row["control_effect"])
+    share = auc(found[True], found[False])
+    return (
+        f"Whether the model reads reactions, over the {len(signals):,} training replies: the signal (reaction less\n"
+        "unrelated remark, mean over a reply's tokens) is larger for a reply that keeps to the taste than for one\n"
+        f"that breaks it in {share:.0%} of pairs; 50% is chance."
+    )
 
 
 if __name__ == "__main__":

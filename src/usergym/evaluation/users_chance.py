@@ -56,7 +56,7 @@ def best_constant(contexts: Sequence[Context], level: str, seed: int = 0) -> Con
 
 def _bags(contexts: Sequence[Context], tried: Sequence[Context], level: str) -> list[str]:
     """The best word, and what it grows to word by word."""
-    counts = Counter(word for each in contexts for word in set(words(truth_of(each.truth, level))))
+    counts = Counter(word for each in contexts for word in dict.fromkeys(words(truth_of(each.truth, level))))
     common = [word for word, _ in counts.most_common(WORDS)]
     grown: list[str] = []
     reached = 0.0
