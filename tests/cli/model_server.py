@@ -26,8 +26,8 @@ def _embedding(text: str) -> list[float]:
 
 
 @contextmanager
-def model_server(answer: Callable[[str, dict[str, Any]], str | None]) -> Iterator[Asked]:
-    """`answer`: what a model says to a request; None refuses it."""
+def model_server(answer: Callable[[str, dict[str, Any]], str | None], refusal: int = 400) -> Iterator[Asked]:
+    """`answer`: what a model says to a request; None refuses it, with that status."""
     asked = Asked()
 
     class Handler(BaseHTTPRequestHandler):
@@ -40,13 +40,13 @@ def model_server(answer: Callable[[str, dict[str, Any]], str | None]) -> Iterato
                     "data": [{"index": n, "embedding": _embedding(text)} for n, text in enumerate(body["input"])]
                 }
             elif (text := answer(body["model"], body)) is None:
-                payload = {"error": {"message": "no such thing"}}
+                payload = {"error": {"message": "refused"}}
             else:
                 message = {"role": "assistant", "content": text}
                 payload = {"choices": [{"message": message, "finish_reason": "stop"}]}
                 payload["usage"] = {"prompt_tokens": 9, "completion_tokens": 9}
             written = json.dumps(payload).encode()
-            self.send_response(400 if "error" in payload else 200)
+            self.send_response(refusal if "error" in payload else 200)
             self.send_header("Content-Length", str(len(written)))
             self.end_headers()
             self.wfile.write(written)

@@ -3,16 +3,12 @@
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.model_server import model_server
 from tests.cli.terminal import ROOT, environment, usergym
 from tests.data.prepare.rows import read, write
 from tests.data.prepare.users.threads import PERSONA, reddit, town
@@ -27,52 +23,14 @@ THOUGHT = (
 RECIPE = ROOT / "recipes/usim/create_any_dataset.py"
 
 
-@dataclass
-class Server:
-    url: str = ""
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    fails_after: int | None = None
-
-
-def answer(body: dict[str, Any]) -> str:
+def answer(model: str, body: dict[str, Any]) -> str:
+    """Draws personas and thinks."""
     told = body["messages"][-1]["content"]
     if not told.startswith("[0]"):
         return THOUGHT
     quote = told.split("\n")[1][:30]
     items = [{"says": f"item {n}", "text": 0, "quote": quote} for n in range(5)]
     return json.dumps(dict.fromkeys(FIELDS, items))
-
-
-@contextmanager
-def serving(fails_after: int | None = None) -> Iterator[Server]:
-    """A model that draws personas and thinks; after so many answers it refuses the key."""
-    server = Server(fails_after=fails_after)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            refused = server.fails_after is not None and len(server.bodies) >= server.fails_after
-            server.bodies.append(body)
-            message = {"role": "assistant", "content": answer(body)}
-            choice = {"choices": [{"message": message, "finish_reason": "stop"}]}
-            reply = {"error": {"message": "no such key"}} if refused else choice
-            text = json.dumps(reply).encode()
-            self.send_response(401 if refused else 200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
-        server.url = f"http://127.0.0.1:{made.server_address[1]}/v1"
-        try:
-            yield server
-        finally:
-            made.shutdown()
 
 
 def users(folder: Path, *arguments: object, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -169,7 +127,7 @@ def test_the_script_takes_the_documented_flags_as_a_file_and_as_a_module(tmp_pat
     recipe(tmp_path, *flags, *bare, "--field_dropout_prob", 0.2, "--seed", 3)
     made = json.loads((tmp_path / "out/sft/r_no_tag/manifest.json").read_text())["settings"]
     assert (made["tags"], made["item_dropout"], made["field_dropout"], made["seed"]) == (False, 0.5, 0.2, 3)
-    with serving() as server:
+    with model_server(answer) as server:
         thinks = ("--sft", "--thinking_sft", "--thinking_model", "some-model", "--thinking_batch_size", 3)
         recipe(tmp_path, *flags, *thinks, "--base-url", server.url)
     rows = read(tmp_path / "out/thinking_sft/think_r/train.parquet")
@@ -183,12 +141,17 @@ def test_a_run_that_was_stopped_goes_on_without_asking_again(tmp_path: Path):
     write(tmp_path / "raw.jsonl", town())
     line = ["--dataset", "plain", "--source", "raw.jsonl", "--out", "d", "--sft", "--thinking-sft"]
     line += ["--persona-model", "m", "--thinking-model", "m", "--thinking-batch-size", "1", "--drop-leaks"]
-    with serving(fails_after=40) as server:
+    allowed = [40]
+
+    def until(model: str, body: dict[str, Any]) -> str | None:
+        return answer(model, body) if len(server.bodies) <= allowed[0] else None
+
+    with model_server(until, refusal=401) as server:
         told = users(tmp_path, *line, "--base-url", server.url, fails=True).stderr
         assert "stopped:" in told
         assert "Run the same command again" in told
         assert not (tmp_path / "d/thinking_sft").exists()
-        server.fails_after = None
+        allowed[0] = 10**6
         before = len(server.bodies)
         figures = json.loads(users(tmp_path, *line, "--base-url", server.url, "--json").stdout)
         asked = figures["persona_answers"]["answered"] + figures["thoughts"]["answered"]
