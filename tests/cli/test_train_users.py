@@ -237,11 +237,12 @@ def test_a_step_says_what_became_of_the_replies_and_a_standstill_is_said_once(po
 
 
 def test_agent_and_user_are_trained_in_turns_and_drift_is_looked_for(policy: Path, tmp_path: Path) -> None:
-    flags = "--prompts 2 --group 2 --micro-batch 2 --max-tokens 8 --validation 0"
+    flags = "--prompts 2 --group 2 --micro-batch 2 --validation 0"
     arguments = command(
         *("train", "both", "--env", "people:people=20,speaks=1", "--agent", policy, "--user", policy, "--rounds", 1),
         *("--agent-steps", 1, "--user-steps", 1, "--tasks", 2, "--out", tmp_path / "both", "--json"),
-        *("--agent-flags", flags, "--user-flags", f"{flags} --people 20 --posts 8"),
+        *("--max-tokens", 8, "--agent-flags", flags),
+        *("--user-flags", f"{flags} --max-tokens 8 --people 20 --posts 8"),
     )
     done = subprocess.run(arguments, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -251,6 +252,8 @@ def test_agent_and_user_are_trained_in_turns_and_drift_is_looked_for(policy: Pat
         "rules",
     ]
     assert told["user"].endswith("round-1/user")
+    replies = [each for path in (tmp_path / "both").rglob("trajectories.jsonl") for each in read_trajectories(path)]
+    assert {turn.usage.output_tokens <= 8 for each in replies for turn in each.turns if turn.usage} == {True}
     (first,) = told["rounds"]
     assert "the user never spoke in 2 conversations" in first["unmeasured"], "nobody sits opposite in this environment"
     assert "alarm" not in first

@@ -38,6 +38,7 @@ def both(
     frozen_users: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (RULES,),
     tasks: int = 32,
     max_replies: int | None = None,
+    max_tokens: int | None = None,
     agent_flags: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
     user_flags: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
     stop_on_drift: Annotated[bool, Parameter(negative="")] = False,
@@ -80,6 +81,8 @@ def both(
         Held-out tasks after each round.
     max_replies
         Replies of the agent in a conversation. Default: what the environment says.
+    max_tokens
+        Tokens of one of them, in training and on held-out tasks. Default: what `train grpo` and `rollout` have.
     agent_flags
         Further flags of `usergym train grpo`, as one text.
     user_flags
@@ -89,11 +92,12 @@ def both(
     json
         Print one JSON object at the end.
     """
-    at_least(1, rounds=rounds, agent_steps=agent_steps, tasks=tasks, max_replies=max_replies)
+    at_least(1, rounds=rounds, agent_steps=agent_steps, tasks=tasks, max_replies=max_replies, max_tokens=max_tokens)
     at_least(0, user_steps=user_steps)
     if not frozen_users:
         raise ValueError("--frozen-users: give one or more, or drift cannot be seen; rules needs no model")
-    limits = () if max_replies is None else ("--max-replies", str(max_replies))
+    bounds = {"--max-replies": max_replies, "--max-tokens": max_tokens}
+    limits = tuple(str(each) for pair in bounds.items() if pair[1] is not None for each in pair)
     loop = _Loop(env, run_folder(str(out), "both"), tuple(frozen_users), tasks, limits, json)
     found: list[Round] = []
     loop.play(0, agent, user)
