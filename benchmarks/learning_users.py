@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import cyclopts
@@ -52,7 +53,7 @@ class Way:
 WAYS = (
     Way("multi-task GRPO on states and response", "separate_system_prompt"),
     Way("prefix-conditioned GRPO on states and response", "separate_generation"),
-    Way("GRPO on the response alone", "response_only", ("--hierarchy", "sebvgcr", "--levels", "response")),
+    Way("GRPO on the response alone", "separate_system_prompt", ("--levels", "response")),
     Way("SFT on states and response"),
 )
 FIRST = WAYS[0]
@@ -312,9 +313,9 @@ def measured(name: str, out: Path, seeds: int) -> dict[str, Any]:
         each = [by_person(found, levels) for found in runs]
         before = [by_person(test(out / f"seed{seed}" / "taught", run), levels) for seed in range(seeds)]
         row[measure_of] = {
-            **told(mean_interval(pooled(each))),
+            **told(mean_interval(each_once(pooled(each)))),
             "gain": told(paired_difference(pooled(before), pooled(each))),
-            "seeds": [told(mean_interval(one))["mean"] for one in each],
+            "seeds": [told(mean_interval(each_once(one)))["mean"] for one in each],
             "left_out": sum(left_out(found) for found in runs),
         }
     return row
@@ -329,7 +330,7 @@ def by_level(name: str, out: Path, seeds: int) -> dict[str, Any]:
 
     return {
         level: {
-            **told(mean_interval(found(_named(name), level))),
+            **told(mean_interval(each_once(found(_named(name), level)))),
             "gain": told(paired_difference(found("taught", level), found(_named(name), level))),
         }
         for level in STATES
@@ -350,6 +351,11 @@ def by_person(run: Path, levels: Sequence[str] = ()) -> dict[str, list[float]]:
             values = [each.value for each in trajectory.rewards if each.name in levels]
         found.setdefault(trajectory.task.group, []).extend(each for each in values if each is not None)
     return {person: values for person, values in found.items() if values}
+
+
+def each_once(found: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """So that every person counts alike, as in the paired differences."""
+    return {person: [fmean(values)] for person, values in found.items()}
 
 
 def left_out(run: Path) -> int:

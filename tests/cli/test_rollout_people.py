@@ -59,3 +59,14 @@ def test_why_a_judge_gave_no_reward_is_counted_in_the_table_and_in_json(data: Pa
     assert sum(found["unscored_by"].values()) == 2
     (reason,) = found["unscored_by"]
     assert f"not scored by: {reason} 2" in told.stdout
+
+
+def test_a_run_does_not_go_on_with_levels_that_were_changed(data: Path) -> None:
+    levels = data.parent / "levels.json"
+    level = {"desc": "What they say.", "max_tokens": 40}
+    arguments = ("rollout", "--env", "people:data=rows.jsonl,hierarchy=levels.json", "--model", "oracle", "--limit", 2)
+    levels.write_text(json.dumps({"response": level}))
+    usergym(data.parent, *arguments, "--out", "told")
+    levels.write_text(json.dumps({"response": {**level, "desc": "What they shout."}}))
+    done = usergym(data.parent, *arguments, "--out", "told", fails=True)
+    assert "env_files was" in done.stderr

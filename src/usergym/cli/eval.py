@@ -216,6 +216,7 @@ def _jobs(asked: Asked, connected: Models, options: ModelOptions, run: RunOption
                     verb="eval",
                     name=entry.name,
                     env=entry.spec,
+                    env_files=environment.digest,
                     split=asked.split,
                     model=resolved(name, options),
                     user_model=resolved(asked.user_model, options),

@@ -191,7 +191,7 @@ def _store(asked: Asked, model: Contender, source: Source, people: People, model
             persona=source.persona,
             play=source.play,
             mode=people.mode.name,
-            hierarchy=people.hierarchy.digest,
+            hierarchy=people.digest,
             levels=None if separate or source.play == "spoken" else people.levels,
             data=str(asked.data) if asked.data else None,
             population=None if asked.data else people.population,

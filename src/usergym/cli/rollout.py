@@ -129,6 +129,7 @@ def rollout(
         identity(
             verb="rollout",
             env=env,
+            env_files=environment.digest,
             split=split,
             model=resolved(model, models),
             user_model=resolved(user_model, models),

@@ -187,6 +187,7 @@ def _collect(
         identity(
             verb="cold-start",
             env=entry.spec,
+            env_files=environment.digest,
             split="train",
             model=resolved(teaching.teacher, options),
             user_model=resolved(teaching.user_model, options),

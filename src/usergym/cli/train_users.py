@@ -171,7 +171,7 @@ def known(people: People) -> dict[str, Any]:
     levels = {level.name: msgspec.to_builtins(level) for level in people.hierarchy.levels}
     return {
         "states": {"order": people.hierarchy.names, **levels},
-        "rows": {"count": len(people.contexts), "digest": people.digest},
+        "rows": {"count": len(people.contexts), "digest": people.rows_digest},
     }
 
 

@@ -212,6 +212,11 @@ class Environment(ABC):
         return {}
 
     @property
+    def digest(self) -> str | None:
+        """Changes with what its spec names and no task tells, such as a file; a run goes on only with the same."""
+        return None
+
+    @property
     def skipped(self) -> Skipped:
         """Rows of its own data that cannot be used, and are left out."""
         return Skipped()

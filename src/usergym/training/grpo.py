@@ -63,7 +63,12 @@ def train(
     StopRun where a model's key was refused or its budget is spent, with the last checkpoint to resume from. `made_by`
     makes the trainer: another way to give credit. `held_out`: courses that are only validated on."""
     check(config, courses, cast, held_out)
-    told = {**identity, "grpo": config.identity(), "courses": [[course.name, course.weight] for course in courses]}
+    told = {
+        **identity,
+        "grpo": config.identity(),
+        "courses": [[course.name, course.weight] for course in courses],
+        "digests": {course.name: digest for course in courses if (digest := course.environment.digest)},
+    }
     record = Record.start(config.out, told, resume=resume, settings=config.settings())
     services = [model for course in (*courses, *held_out) for model in course.environment.services.values()]
     stage = Stage([*models, *services], config.patience)

@@ -107,6 +107,11 @@ class People(Environment):
 
     @property
     def digest(self) -> str:
+        """That of the levels, which a file may hold."""
+        return self.hierarchy.digest
+
+    @property
+    def rows_digest(self) -> str:
         """16 hexadecimal digits that change with all that is learned from: who, what they were told, thought and said,
         and on which side of the split."""
         return f"{stable_hash(msgspec.json.encode(self.contexts).decode()):016x}"
