@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import cyclopts
@@ -19,7 +20,9 @@ from learning import bands, call, interval, pooled, read, told
 
 from usergym.environments.style.topical import amiss
 from usergym.evaluation.statistics import mean_interval, paired_difference
+from usergym.training import unread
 from usergym.training.hindsight import SLOT, template_of
+from usergym.training.record import read_metrics
 from usergym.types import Trajectory
 from usergym.users.styles.rules import score
 from usergym.users.styles.spec import get
@@ -222,6 +225,22 @@ def by_grpo(out: Path, seeds: int) -> str:
     return "\n".join(lines)
 
 
+def by_reading(ways: Sequence[Way], found: Sequence[Mapping[str, Any]], out: Path, seeds: int) -> str:
+    """What a reaction did to the model in a run's first steps, in multiples of what an unrelated remark did."""
+    lines = [f"| run | reaction / unrelated remark, steps 1-{unread.STEPS}, by seed | gain |", "|---|---|---|"]
+    for way, row in zip(ways, found, strict=True):
+        each = [ratio(run(way, out, seed)) for seed in range(seeds)]
+        if way.verb == "sdpo" and None not in each:
+            gain = row["styles"][way.measured[0]]["gain"]["mean"]
+            lines.append(f"| {way.name} | {', '.join(f'{one:.2f}' for one in each)} | {gain:+.3f} |")
+    return "\n".join(lines)
+
+
+def ratio(folder: Path) -> float | None:
+    first = [row for row in read_metrics(folder) if row["step"] <= unread.STEPS and row.get(unread.CONTROL)]
+    return fmean(row[unread.EFFECT] for row in first) / fmean(row[unread.CONTROL] for row in first) if first else None
+
+
 def scores(folder: Path, style: str, batch: int = 64) -> Iterator[tuple[int, float]]:
     """Step and score of every training reply, the policy's own at that step: what the environment would pay for it
     under this style."""
@@ -261,6 +280,8 @@ def write(found: Sequence[Mapping[str, Any]], ways: Sequence[Way], out: Path, se
         "{seeds}": "One seed." if seeds == 1 else f"{seeds} seeds, each with a model of its own.",
         "{table}": table(found),
         "{grpo}": by_grpo(out, seeds),
+        "{first}": str(unread.STEPS),
+        "{reading}": by_reading(ways, found, out, seeds),
     }
     for slot, value in told.items():
         text = text.replace(slot, value)

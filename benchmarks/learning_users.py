@@ -36,7 +36,7 @@ WHOLE, SHARED = 0.3, 0.6
 """Of what is taught, the share that has all levels in one reply, and up to where states before it are told."""
 STEPS, PROMPTS, GROUP = 120, 16, 4
 RATE, SFT_RATE = 1e-4, 3e-4
-CONTEXTS = 60
+CONTEXTS = 160
 """Held out, for each measure."""
 STATES = ("stance", "emotion", "belief", "value", "goal", "communication")
 HIERARCHY = load("sebvgcr")
@@ -56,6 +56,11 @@ WAYS = (
     Way("GRPO on the response alone", "separate_system_prompt", ("--levels", "response")),
     Way("SFT on states and response"),
 )
+ALONE = tuple(
+    Way(f"GRPO on {level} alone", "separate_system_prompt", ("--levels", level))
+    for level in ("communication", "stance")
+)
+"""All of as many steps for one level: what it takes for a level to move."""
 FIRST = WAYS[0]
 """Whose sampled tokens are the budget of all."""
 
@@ -106,11 +111,14 @@ def main(
         for way in WAYS:
             train(way, model, folder, seed, steps)
             measure(place(folder, way) / "model", place(folder, way), contexts, out, seed)
+        for way in ALONE:
+            train(way, model, folder, seed, steps)
+            measure(place(folder, way) / "model", place(folder, way), contexts, out, seed, ("states",))
     if only is not None:
         return
     found = {name: measured(name, out, seeds) for name in ("taught", *(way.name for way in WAYS))}
     spent = {way.name: sum(budget(place(out / f"seed{seed}", way)) for seed in range(seeds)) // seeds for way in WAYS}
-    levels = {name: by_level(name, out, seeds) for name in found}
+    levels = {name: by_level(name, out, seeds) for name in (*found, *(way.name for way in ALONE))}
     text = f"{tables(found, spent)}\n\n{level_table(levels)}"
     print(text)
     if results:
@@ -141,12 +149,12 @@ def main(
 def draw(out: Path, seeds: int, path: Path) -> None:
     """What answers in training were worth, by step and kind."""
     lines: dict[tuple[str, str], defaultdict[int, list[float]]] = {}
-    for way in (way for way in WAYS if way.mode):
+    for way in (way for way in (*WAYS, *ALONE) if way.mode):
         for seed in range(seeds):
             for each in read_trajectories(place(out / f"seed{seed}", way)):
                 reward, level = each.reward(), each.task.data["level"]
                 if reward is not None:
-                    kind = level if level == "response" else "states"
+                    kind = level if level == "response" or way in ALONE else "states"
                     step = each.sample // (PROMPTS * GROUP) + 1
                     lines.setdefault((way.name, kind), defaultdict(list))[step].append(reward)
     bands(lines, path)
@@ -237,7 +245,7 @@ def taught(out: Path, steps: int) -> Path:
 def train(way: Way, model: Path, folder: Path, seed: int, steps: int) -> None:
     run = place(folder, way)
     if way.mode:
-        if way != FIRST:
+        if way != FIRST and way not in ALONE:
             steps = scaled(place(folder, FIRST), steps, way)
         call(
             *("train", "users", others(folder.parent), "--mode", way.mode, "--model", model, "--out", run),
@@ -284,11 +292,11 @@ def within(first: Path, data: Path, seed: int) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def measure(model: Path, folder: Path, contexts: int, out: Path, seed: int) -> None:
+def measure(model: Path, folder: Path, contexts: int, out: Path, seed: int, names: Iterable[str] = MEASURES) -> None:
     if not (model / "states.json").exists():
         Speech(HIERARCHY).save(model)
-    for name, asked_for in MEASURES.items():
-        spec = f"people:data={people_of(out)},{asked_for}"
+    for name in names:
+        spec = f"people:data={people_of(out)},{MEASURES[name]}"
         asked = str(model) if "through" in name else f"checkpoint/{model}"
         limit = contexts * (len(STATES) if name.startswith("states") else 1)
         call(
@@ -338,7 +346,7 @@ def by_level(name: str, out: Path, seeds: int) -> dict[str, Any]:
 
 
 def _named(name: str) -> str:
-    return name if name == "taught" else place(Path(), next(way for way in WAYS if way.name == name)).name
+    return name if name == "taught" else place(Path(), next(way for way in (*WAYS, *ALONE) if way.name == name)).name
 
 
 def by_person(run: Path, levels: Sequence[str] = ()) -> dict[str, list[float]]:

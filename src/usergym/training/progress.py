@@ -12,6 +12,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from usergym.training.curves import curves
 from usergym.training.record import Record
 from usergym.training.standstill import Standstill, kept
+from usergym.training.unread import Unread
 
 SHOWN = {
     "loss": "loss",
@@ -48,7 +49,7 @@ class RecordCallback(TrainerCallback):  # type: ignore[misc]
         self.record = record
         self.pace = Pace() if console else None
         self.drawn = time.monotonic()
-        self.standstill = Standstill()
+        self.standstill, self.unread = Standstill(), Unread()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         if state.is_world_process_zero:
@@ -64,10 +65,10 @@ class RecordCallback(TrainerCallback):  # type: ignore[misc]
         if not state.is_world_process_zero or not logs or _ENDS in logs:
             return
         self.record.log(state.global_step, logs)
-        warning = self.standstill.after(logs)
+        warnings = self.standstill.after(logs), self.unread.after(state.global_step, logs)
         if self.pace:
             self.pace.tell(logs)
-            if warning:
+            for warning in filter(None, warnings):
                 self.pace.warn(warning)
 
     def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
