@@ -116,6 +116,11 @@ def main(
             measure(place(folder, way) / "model", place(folder, way), contexts, out, seed, ("states",))
     if only is not None:
         return
+    page(model, out, results, seeds, {"steps": steps, "teaching": teaching_steps, "contexts": contexts})
+
+
+def page(model: Path, out: Path, results: Path | None, seeds: int, asked: Mapping[str, int]) -> None:
+    """Tables of what was measured, printed and, where asked, written with the curves."""
     found = {name: measured(name, out, seeds) for name in ("taught", *(way.name for way in WAYS))}
     spent = {way.name: sum(budget(place(out / f"seed{seed}", way)) for seed in range(seeds)) // seeds for way in WAYS}
     levels = {name: by_level(name, out, seeds) for name in (*found, *(way.name for way in ALONE))}
@@ -125,7 +130,7 @@ def main(
         (results / "learning_users.json").write_text(
             json.dumps({"measured": found, "levels": levels, "tokens": spent}, indent=1) + "\n"
         )
-        page = (Path(__file__).parent / "learning_users.md.in").read_text()
+        written_page = (Path(__file__).parent / "learning_users.md.in").read_text()
         from usergym.training.checkpoints import check
 
         draw(out, seeds, results / "learning_users.png")
@@ -134,16 +139,14 @@ def main(
             "{tables}": text,
             "{found}": told_in_words(found),
             "{seeds}": str(seeds),
-            "{steps}": str(steps),
-            "{teaching}": str(teaching_steps),
-            "{contexts}": str(contexts),
+            **{f"{{{name}}}": str(number) for name, number in asked.items()},
             "{people}": str(PEOPLE),
             "{posts}": str(POSTS),
             "{parameters}": f"{shape.parameters / 1e6:.1f} million parameters" if shape else "",
         }
         for slot, value in slots.items():
-            page = page.replace(slot, value)
-        (results / "learning_users.md").write_text(page)
+            written_page = written_page.replace(slot, value)
+        (results / "learning_users.md").write_text(written_page)
 
 
 def draw(out: Path, seeds: int, path: Path) -> None:
@@ -367,7 +370,10 @@ def each_once(found: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
 
 
 def left_out(run: Path) -> int:
-    return sum(1 for _ in read_failures(run)) + sum(each.reward() is None for each in read_trajectories(run))
+    """Conversations without a reward; one that failed again when a run went on is one."""
+    scored = {each.id: each.reward() is not None for each in read_trajectories(run)}
+    failed = {each.trajectory.id for each in read_failures(run)} - scored.keys()
+    return len(failed) + sum(not each for each in scored.values())
 
 
 def tables(found: Mapping[str, Mapping[str, Any]], spent: Mapping[str, int]) -> str:
