@@ -55,7 +55,8 @@ class SplitOptions:
     drop_leaks: Flag = False
     """Take out whatever shows what is held out, and count it."""
     allow_leaks: Flag = False
-    """Report leaks and write the rows as they are. Default: leaks end it."""
+    """Report leaks and write the rows as they are; texts that stand in their own prompt are left out of training even
+    so. Default: leaks end it."""
 
     def __post_init__(self) -> None:
         if self.unseen is not None and self.split_by not in (None, "user"):

@@ -58,7 +58,7 @@ class Unusable(RowError):
 
     def __init__(self, why: str) -> None:
         super().__init__("completion", "words to learn from")
-        self.args = (f"field 'completion': no words to learn from: {why}",)
+        self.args = (f"field 'completion': nothing is learned from rows {why}",)
         self.why = why
 
 
