@@ -21,7 +21,7 @@ from learning import bands, call, interval, pooled, told
 from usergym.environments.people.gym import People
 from usergym.environments.people.rows import asked_of
 from usergym.evaluation.statistics import mean_interval, paired_difference
-from usergym.rollouts.store import read_failures, read_trajectories
+from usergym.rollouts.store import outcomes, read_trajectories
 from usergym.types import Task, stable_hash
 from usergym.users.states import load, written
 from usergym.users.states.prompting import system_prompt
@@ -371,9 +371,7 @@ def each_once(found: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
 
 def left_out(run: Path) -> int:
     """Conversations without a reward; one that failed again when a run went on is one."""
-    scored = {each.id: each.reward() is not None for each in read_trajectories(run)}
-    failed = {each.trajectory.id for each in read_failures(run)} - scored.keys()
-    return len(failed) + sum(not each for each in scored.values())
+    return sum(each.reward() is None for each in outcomes(run))
 
 
 def tables(found: Mapping[str, Mapping[str, Any]], spent: Mapping[str, int]) -> str:

@@ -187,6 +187,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[Place, Any]]:
 
 
 def pyarrow(module: str, path: Path) -> ModuleType:
+    """The module, for a path that needs it. MissingPackage names the extra."""
     try:
         return __import__(module, fromlist=["_"])
     except ModuleNotFoundError as error:
@@ -235,9 +236,9 @@ def _kind(value: object) -> str:
 class Writer:
     """Writes rows to *.jsonl (each line flushed as it comes), *.json (one list) or *.parquet.
 
-    The folder is made and the file opened at once, so that what cannot be written is refused (OSError) before
-    any work. *.json and *.parquet, and *.jsonl with `whole`, appear at the end; after an exception they are not
-    touched.
+    The folder is made and the file opened at once, so that what cannot be written is refused (OSError, and
+    MissingPackage for parquet without pyarrow) before any work. *.json and *.parquet, and *.jsonl with `whole`,
+    appear at the end; after an exception they are not touched.
     """
 
     def __init__(self, path: str | Path, *, append: bool = False, whole: bool = False) -> None:
@@ -245,6 +246,8 @@ class Writer:
         self.kind = kind_of(self.path)
         if self.path.suffix == ".gz" or (append and self.kind != ".jsonl"):
             raise ValueError(f"{path}: only a plain *.jsonl can be appended to, and nothing is written compressed")
+        if self.kind == ".parquet":
+            pyarrow("pyarrow", self.path)
         self.rows = 0
         streams = self.kind == ".jsonl" and not whole
         self._draft = self.path if streams else self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")

@@ -1,5 +1,13 @@
 """Whether a run's model reads reactions is told from its first steps."""
 
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from usergym.training.progress import RecordCallback
+from usergym.training.record import Record
 from usergym.training.unread import STEPS, Unread
 
 
@@ -26,3 +34,14 @@ def test_a_taste_that_is_met_by_then_is_not_taken_for_one_that_is_not_read() -> 
     for step in range(1, 3 * STEPS):
         told = watched.after(step, {"sdpo/effect": 0.2 if step <= STEPS else 0.1, "sdpo/control_effect": 0.15})
         assert told is None
+
+
+def test_a_run_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = SimpleNamespace(is_world_process_zero=True, global_step=0)
+    with closing(Record.start(tmp_path, {})) as record:
+        follower = RecordCallback(record)
+        for step in range(1, STEPS + 2):
+            state.global_step = step
+            follower.on_log(None, state, None, {"sdpo/effect": 0.28, "sdpo/control_effect": 0.286})
+    told = capsys.readouterr().err
+    assert told.count("WARNING: in 10 steps reactions moved the model hardly more") == 1

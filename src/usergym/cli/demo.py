@@ -9,9 +9,9 @@ from usergym.cli.generate import generate
 from usergym.cli.options import ModelOptions, RunOptions
 from usergym.cli.report import report
 from usergym.cli.rollout import rollout
-from usergym.cli.running import outcomes
 from usergym.cli.tables import console, summary_table
 from usergym.evaluation.metrics import summarise
+from usergym.rollouts.store import outcomes
 
 
 @told_in_one_line

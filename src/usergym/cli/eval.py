@@ -26,11 +26,10 @@ from usergym.evaluation.plan import together as planned_together
 from usergym.evaluation.playing import Job, play_all
 from usergym.evaluation.suite import Entry, data_file, entries, with_data
 from usergym.models.base import StopRun
-from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast, Limits, seat_oracle
 from usergym.rollouts.store import Store
 from usergym.rows import Skipped
-from usergym.types import Sampling, Task, stable_hash
+from usergym.types import Task, stable_hash
 
 eval = App(name="eval", help="Evaluate models over several environments; `usergym eval compare` compares two runs.")
 for verb, line in {
@@ -200,12 +199,8 @@ def _jobs(asked: Asked, connected: Models, options: ModelOptions, run: RunOption
         for entry in asked.envs:
             data_file(asked.data, entry.name, asked.split)
     agents = {name: connected.agent(name) for name in asked.models}
-    user = (
-        SampledModel(connected.connect(asked.user_model), Sampling(asked.user_temperature))
-        if asked.user_model
-        else None
-    )
-    services = {"judge": connected.connect(asked.judge_model)} if asked.judge_model else {}
+    user = connected.user(asked.user_model, asked.user_temperature)
+    services = connected.services(asked.judge_model)
     jobs: list[Job] = []
     try:
         for name, entry, environment in loaded:

@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 
-from usergym.cli.running import outcomes
 from usergym.evaluation.outcomes import Outcome, outcome
-from usergym.rollouts.store import RunRefused
+from usergym.rollouts.store import RunRefused, outcomes
 from usergym.types import Trajectory
 
 TASKS = 100

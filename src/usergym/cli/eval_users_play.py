@@ -15,7 +15,7 @@ from usergym.cli.eval_style_models import Contender
 from usergym.cli.eval_users_options import PeopleOptions
 from usergym.cli.models import PLAYED, Models
 from usergym.cli.options import ReachOptions, identity
-from usergym.cli.running import console, how_to_resume, outcomes, progress
+from usergym.cli.running import console, how_to_resume, progress
 from usergym.environments.people.contexts import Context, of_split
 from usergym.environments.people.gym import People
 from usergym.environments.people.rows import ALL, asked_of, truth_of
@@ -25,7 +25,7 @@ from usergym.evaluation.users_judging import Wanted
 from usergym.evaluation.users_speaking import SpokenModel, speech_of
 from usergym.models.base import StopRun
 from usergym.rollouts.engine import Cast, Limits, Seating, seat_model
-from usergym.rollouts.store import Store
+from usergym.rollouts.store import Store, outcomes
 from usergym.types import Task
 from usergym.users.states.prompting import transcript
 from usergym.users.states.spec import LAST

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import Models, resolved
 from usergym.cli.options import Json, ModelOptions, at_least, identity
-from usergym.cli.running import Collection, check_writable, outcomes
+from usergym.cli.running import Collection, check_writable
 from usergym.cli.tables import show_generated, show_plan
 from usergym.cli.task_rows import write_task_rows
 from usergym.data.domain import Domain, DomainFile, conversation_row, read_domain
@@ -22,7 +22,7 @@ from usergym.evaluation.metrics import summarise
 from usergym.evaluation.plan import plan as make_plan
 from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast
-from usergym.rollouts.store import Store, read_trajectories
+from usergym.rollouts.store import Store, outcomes, read_trajectories
 from usergym.rows import Writer
 from usergym.types import Trajectory
 from usergym.users.prompted import default_prompt

@@ -11,8 +11,10 @@ from usergym.models.cache import CachedModel
 from usergym.models.prices import Prices, load
 from usergym.models.providers import connect, parse
 from usergym.models.retry import Retry
+from usergym.models.sampled import SampledModel
 from usergym.models.transport import Options, show
 from usergym.rollouts.engine import Seating, seat_idle, seat_model, seat_oracle
+from usergym.types import Sampling
 from usergym.users.states.speaking import SpeakingModel, read_speech
 
 PLAYED = {"oracle": seat_oracle, "idle": seat_idle}
@@ -59,6 +61,17 @@ class Models:
         if name in PLAYED:
             return PLAYED[name]
         return seat_model(self.connect(name), self.options.sampling())
+
+    def user(self, name: str | None, temperature: float | None = None) -> Model | None:
+        """The model that plays the user, at a temperature of its own where one is given."""
+        if not name:
+            return None
+        model = self.connect(name)
+        return model if temperature is None else SampledModel(model, Sampling(temperature))
+
+    def services(self, judge: str | None) -> dict[str, Model]:
+        """Whom worlds may ask."""
+        return {"judge": self.connect(judge)} if judge else {}
 
     @property
     def all(self) -> tuple[Model, ...]:

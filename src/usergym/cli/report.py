@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from usergym.cli.errors import told_in_one_line
-from usergym.cli.running import outcomes
 from usergym.cli.tables import console
 from usergym.evaluation.report import write_report
+from usergym.rollouts.store import outcomes
 from usergym.training.curves import svgs
 from usergym.training.record import METRICS
 from usergym.types import Trajectory

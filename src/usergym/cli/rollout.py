@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from usergym.cli.errors import told_in_one_line
 from usergym.cli.models import PLAYED, Models, resolved
 from usergym.cli.options import ModelOptions, RunOptions, above_zero, at_least, identity
-from usergym.cli.running import Collection, check_writable, console, outcomes
+from usergym.cli.running import Collection, check_writable, console
 from usergym.cli.tables import show_plan, show_skipped, show_summary, told_left_out
 from usergym.data.convert import refuse_itself
 from usergym.data.formats import graded
@@ -18,11 +18,10 @@ from usergym.data.tasks import read_tasks
 from usergym.environments.base import load
 from usergym.evaluation.metrics import summarise
 from usergym.evaluation.plan import plan
-from usergym.models.sampled import SampledModel
 from usergym.rollouts.engine import Cast, Limits, seat_oracle
-from usergym.rollouts.store import Store, read_trajectories
+from usergym.rollouts.store import Store, outcomes, read_trajectories
 from usergym.rows import Skipped, Writer
-from usergym.types import Sampling, Task, Trajectory
+from usergym.types import Task, Trajectory
 
 
 @told_in_one_line
@@ -116,8 +115,8 @@ def rollout(
     connected = Models(models)
     cast = Cast(
         connected.agent(model),
-        SampledModel(connected.connect(user_model), Sampling(user_temperature)) if user_model else None,
-        services={"judge": connected.connect(judge_model)} if judge_model else {},
+        connected.user(user_model, user_temperature),
+        services=connected.services(judge_model),
         limits=Limits(max_replies, seconds=max_seconds),
     )
     if output:
@@ -166,11 +165,15 @@ def rollout(
         console.print(f"nothing was left to play: all of it was done before, in {store.folder}")
     if output:
         write_rows(output, read_trajectories(store.folder))
-    summary = summarise(outcomes(store.folder))
-    (store.folder / "metrics.json").write_bytes(summary.to_json())
     show_skipped(skipped, run.json)
-    show_summary(summary, store.folder, seconds, run.json, left_out.why)
-    if left_out and not run.json:
+    return _summarised(store.folder, seconds, left_out, run.json)
+
+
+def _summarised(folder: Path, seconds: float, left_out: Skipped, as_json: bool) -> int:
+    summary = summarise(outcomes(folder))
+    (folder / "metrics.json").write_bytes(summary.to_json())
+    show_summary(summary, folder, seconds, as_json, left_out.why)
+    if left_out and not as_json:
         console.print(told_left_out(left_out), markup=False, highlight=False)
     return 0 if summary.scored else 1
 

@@ -15,7 +15,7 @@ from usergym.environments.base import Environment
 from usergym.models.base import Model, StopRun
 from usergym.rollouts.collect import collect
 from usergym.rollouts.engine import Cast
-from usergym.rollouts.store import Store, read_failures, read_trajectories
+from usergym.rollouts.store import Store
 from usergym.rows import kind_of
 from usergym.types import Task, Trajectory
 
@@ -134,13 +134,3 @@ def check_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise ValueError(f"cannot write {path}: {error.strerror}; give another --output") from error
-
-
-def outcomes(folder: Path) -> Iterator[Trajectory]:
-    """Finished conversations, then those that failed and did not succeed later, each once."""
-    finished = set()
-    for trajectory in read_trajectories(folder):
-        finished.add(trajectory.id)
-        yield trajectory
-    last = {failed.trajectory.id: failed.trajectory for failed in read_failures(folder)}
-    yield from (trajectory for key, trajectory in last.items() if key not in finished)

@@ -80,8 +80,8 @@ def serve_mcp(
     worlds = worlds_of(
         environment,
         chosen or task_named(environment, tasks, task or "0", seed),
-        connected.connect(user_model) if user_model else None,
-        {"judge": connected.connect(judge_model)} if judge_model else {},
+        connected.user(user_model),
+        connected.services(judge_model),
     )
     if stdio:
         run(serve_stdio(worlds, environment.name, connected.all))

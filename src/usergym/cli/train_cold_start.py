@@ -16,7 +16,7 @@ from usergym.cli.errors import told_in_one_line
 from usergym.cli.eval_runs import slug
 from usergym.cli.models import Models, resolved
 from usergym.cli.options import Json, ModelOptions, at_least, identity, run_folder
-from usergym.cli.running import Collection, outcomes
+from usergym.cli.running import Collection
 from usergym.cli.tables import console as tables
 from usergym.cli.train_sft import Reader, early_checks, run
 from usergym.data import formats
@@ -24,7 +24,7 @@ from usergym.data.split import FirstRows
 from usergym.environments.base import Environment, load
 from usergym.evaluation.suite import Entry, entries
 from usergym.rollouts.engine import Cast, Limits
-from usergym.rollouts.store import Store
+from usergym.rollouts.store import Store, outcomes
 from usergym.rows import Skipped, Writer
 from usergym.training.sft_config import SftConfig
 from usergym.types import Task, Trajectory, Turn, split_rank
@@ -178,8 +178,8 @@ def _collect(
     judge, max_replies = teaching.judge_model, teaching.max_replies or environment.max_replies
     cast = Cast(
         connected.agent(teaching.teacher),
-        connected.connect(teaching.user_model) if teaching.user_model else None,
-        services={"judge": connected.connect(judge)} if judge else {},
+        connected.user(teaching.user_model),
+        services=connected.services(judge),
         limits=Limits(max_replies),
     )
     store = Store.open(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from usergym.evaluation.statistics import Estimate, mean_interval, paired_difference
-from usergym.rollouts.store import read_failures, read_trajectories
+from usergym.rollouts.store import outcomes
 from usergym.types import Failure, Record, Trajectory
 
 Rewards = Mapping[str, Sequence[float]]
@@ -54,17 +54,17 @@ def played(run: Path) -> Played:
     """Rewards of a run by task, how many conversations have none, and in how many the user never spoke."""
     found: dict[str, list[float]] = {}
     scored = silent = unscored = 0
-    for trajectory in read_trajectories(run):
+    failed: list[Failure] = []
+    for trajectory in outcomes(run):
         reward = trajectory.reward()
-        if reward is None:
+        if trajectory.error:
+            failed.append(trajectory.error)
+        elif reward is None:
             unscored += 1
         else:
             found.setdefault(trajectory.task.id, []).append(reward)
             scored += 1
             silent += not _heard(trajectory)
-    failures = {each.trajectory.id: each.trajectory.error for each in read_failures(run)}
-    done = {trajectory.id for trajectory in read_trajectories(run)} if failures else set()
-    failed = [error for name, error in failures.items() if error and name not in done]
     return Played(found, unscored + len(failed), silent, _unmeasured(scored, silent, unscored, failed))
 
 

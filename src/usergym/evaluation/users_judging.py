@@ -82,10 +82,12 @@ class Verdicts:
         try:
             set_torn_line_aside(path)
             lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-            bad = [line for number, line in enumerate(lines, 1) if not self._read(line, number)]
+            good: list[bytes] = []
+            bad: list[bytes] = []
+            for number, line in enumerate(lines, 1):
+                (good if self._read(line, number) else bad).append(line)
             if bad:
-                worse = set(bad)
-                self._set_aside([line for line in lines if line not in worse], bad)
+                self._set_aside(good, bad)
         except OSError as error:
             raise StopRun(f"cannot read or mend {path}: {error.strerror}. Run the same command again") from error
 

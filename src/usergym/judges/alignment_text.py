@@ -65,14 +65,10 @@ class Lexicon(NamedTuple):
     degrees: Mapping[str, int]
 
 
-OPPOSITES = {
-    Attitude("for", "for"): Attitude("against", "against"),
-    Attitude("against", "against"): Attitude("for", "for"),
-}
-"""What denying an attitude means; one that is not here is then not held."""
-
-
 _REVERSED = {"for": "against", "against": "for"}
+"""What denying a side means; one that is not here is then not taken."""
+OPPOSITES = {Attitude(one, one): Attitude(other, other) for one, other in _REVERSED.items()}
+"""The same of attitudes."""
 
 
 @cache
@@ -100,24 +96,22 @@ def lexicon(level: str) -> Lexicon | None:
         for family, names in families.items()
         for word in names.split()
     }
-    degrees = {word: int(degree) for degree, names in _tables()["degrees"].items() for word in names.split()}
-    return Lexicon(found, degrees)
+    return Lexicon(found, _degrees("degrees"))
+
+
+def _degrees(*tables: str) -> dict[str, int]:
+    return {word: int(degree) for word, degree in _named(*tables).items()}
+
+
+def _named(*tables: str) -> dict[str, str]:
+    """The words of tables to the name that each is listed under."""
+    return {word: name for table in tables for name, listed in _tables()[table].items() for word in listed.split()}
 
 
 @cache
 def _sides() -> tuple[dict[str, str], dict[str, int]]:
     """Words, and pairs of words joined by `_`, to the side that they take, and to how firmly they do."""
-    tables = _tables()
-    sides = {
-        word: side for name in ("stance", "response") for side, names in tables[name].items() for word in names.split()
-    }
-    degrees = {
-        word: int(degree)
-        for name in ("degrees", "response_degrees")
-        for degree, names in tables[name].items()
-        for word in names.split()
-    }
-    return sides, degrees
+    return _named("stance", "response"), _degrees("degrees", "response_degrees")
 
 
 def stand(text: str) -> Stand | None:

@@ -50,7 +50,7 @@ from itertools import pairwise
 from usergym.judges.alignment_scores import Alignment
 from usergym.judges.alignment_text import DENIED, Clause, clauses, closeness, every_word, family, lexicon, stand
 from usergym.judges.overlap_attitudes import OTHER_SIDE, SAME_FAMILY, alike, match, opposed, taken_as
-from usergym.judges.words import FUNCTION_WORDS, stem, words
+from usergym.judges.words import FUNCTION_WORDS, holds, stem, words
 from usergym.types import is_blank
 
 POINTS = 3
@@ -87,7 +87,10 @@ def overlap(truth: str, texts: Sequence[str], *, level: str, context: str = "") 
 
 def key_points(truth: str, level: str) -> list[list[Clause]]:
     """The clauses of a truth in 1 to 3 groups of neighbours, about equally long."""
-    found = _read(truth, level) or [Clause(None, "", 2, tuple(every_word(truth[:READ])))]
+    return _grouped(_read(truth, level) or _bare(truth))
+
+
+def _grouped(found: Sequence[Clause]) -> list[list[Clause]]:
     if len(found) <= POINTS:
         return [[clause] for clause in found]
     whole = sum(clause.weight for clause in found)
@@ -105,6 +108,11 @@ def key_points(truth: str, level: str) -> list[list[Clause]]:
 def _read(text: str, level: str) -> list[Clause]:
     found = clauses(text[:READ], level)
     return found[:CLAUSES] if lexicon(level) else found
+
+
+def _bare(text: str) -> list[Clause]:
+    """Of all its words: what is left to a text without one that carries meaning."""
+    return [Clause(None, "", 2, tuple(every_word(text[:READ])))]
 
 
 class _Wanted:
@@ -150,12 +158,12 @@ class _Truth:
     """A truth made ready: many texts are judged against one."""
 
     def __init__(self, truth: str, level: str, context: str) -> None:
-        groups = key_points(truth, level)
-        said = [clause for group in groups for clause in group]
         if is_blank(truth):
             raise ValueError("a truth that says nothing cannot be aligned with; leave its row out")
+        read = _read(truth, level)
+        said = read or _bare(truth)
         self.level = level
-        self.bare = not _read(truth, level)
+        self.bare = not read
         self.count = sum(clause.weight for clause in said)
         self.stand = stand(truth[:READ]) if level == SPOKEN else None
         self.length = len(truth.strip())
@@ -170,7 +178,7 @@ class _Truth:
         given = {stem(word) for word in before}
         self.worth = GIVEN if level == SPOKEN and _verbatim(words(truth[:READ]), before) else 1.0
         self.weights = {token: GIVEN if token.lstrip(DENIED) in given else 1.0 for token in self.room}
-        self.points = [[_Wanted(clause, self.weights) for clause in group] for group in groups]
+        self.points = [[_Wanted(clause, self.weights) for clause in group] for group in _grouped(said)]
         self._begun: dict[str, list[str]] = {}
         self._named: dict[str, list[str]] = {}
         for token in self.room:
@@ -180,7 +188,7 @@ class _Truth:
         self._near: dict[str, tuple[tuple[str, float], ...]] = {}
 
     def judge(self, text: str) -> Alignment:
-        found = [Clause(None, "", 2, tuple(every_word(text[:READ])))] if self.bare else _read(text, self.level)
+        found = _bare(text) if self.bare else _read(text, self.level)
         if is_blank(text) or not any(clause.weight for clause in found):
             return Alignment(0.0, 0.0, 0.0, (0.0,) * len(self.points))
         matches = self._by_attitude(found) if self.attitudes else self._by_words(found)
@@ -287,7 +295,7 @@ def _mean(point: Sequence[_Wanted], matches: Sequence[float]) -> float:
 
 def _verbatim(said: Sequence[str], before: Sequence[str]) -> bool:
     """Whether `said`, of VERBATIM words or more, stands in `before`, one word after the other."""
-    return len(said) >= VERBATIM and f" {' '.join(said)} " in f" {' '.join(before)} "
+    return len(said) >= VERBATIM and holds(before, said)
 
 
 def _denial(token: str) -> str:

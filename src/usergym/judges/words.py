@@ -1,7 +1,7 @@
 """Words as rule-based users and judges compare them: sentences, words, and stems of what carries meaning."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 
@@ -16,6 +16,13 @@ _ENDINGS = ("ational", "ization", "isation", "fulness", "iveness", "ations", "at
 def words(text: str) -> list[str]:
     """In lower case, without apostrophes."""
     return [found.replace("'", "").replace("\u2019", "") for found in _WORD.findall(text.lower())]
+
+
+def holds(whole: Sequence[str], part: Sequence[str]) -> bool:
+    """Whether the words `part` stand in `whole`, in a row."""
+    if not part or len(part) > len(whole):
+        return False
+    return f" {' '.join(part)} " in f" {' '.join(whole)} "
 
 
 def sentences(text: str) -> Iterator[str]:

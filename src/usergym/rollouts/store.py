@@ -96,6 +96,16 @@ def read_failures(folder: str | Path) -> Iterator[Failed]:
         yield from _lines(path, _decode_failed)
 
 
+def outcomes(folder: Path) -> Iterator[Trajectory]:
+    """Finished conversations, then those that failed and did not succeed later, each once."""
+    finished = set()
+    for trajectory in read_trajectories(folder):
+        finished.add(trajectory.id)
+        yield trajectory
+    last = {failed.trajectory.id: failed.trajectory for failed in read_failures(folder)}
+    yield from (trajectory for key, trajectory in last.items() if key not in finished)
+
+
 def _lines(path: Path, decode: Callable[[bytes], T]) -> Iterator[T]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):

@@ -7,8 +7,8 @@ from typing import Any
 STEPS = 10
 """The first of a run. Later a reaction says less for a good reason: what it asks for is already done."""
 MORE = 1.03
-"""So many times the effect of an unrelated remark is no more than that. docs/results/learning_sdpo.md has this ratio of
-runs that learned, and of those that did not."""
+"""Up to so many times the effect of an unrelated remark nothing is read. docs/results/learning_sdpo.md has this ratio
+of runs that learned, and of those that did not."""
 EFFECT, CONTROL = "sdpo/effect", "sdpo/control_effect"
 
 
@@ -35,8 +35,8 @@ class Unread:
 
 
 _MEANS = (
-    "in {steps} steps reactions moved the model no more than unrelated remarks did ({reaction:.3g} nats a token "
-    "against {unrelated:.3g}): it does not read them, and what is learned is noise. Take a model that reads reactions "
-    "(usergym signal shows whether one does), or teach it first: usergym train sft on replies behind the reactions "
-    "that ask for them"
+    "in {steps} steps reactions moved the model hardly more than unrelated remarks did ({reaction:.3g} nats a token "
+    "against {unrelated:.3g}): it does not read them, or they say nothing about the replies, and what is learned is "
+    "noise. Take a model that reads reactions (usergym signal shows whether one does), or teach it first: usergym "
+    "train sft on replies behind the reactions that ask for them"
 )

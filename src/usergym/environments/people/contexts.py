@@ -124,23 +124,20 @@ def _files(path: Path) -> Sequence[Path]:
         return [path]
     if not path.is_dir():
         raise ValueError(f"data={path}: there is no such file or folder; check the path")
-    files = [
-        file
-        for file in sorted(path.iterdir(), key=_in_order)
-        if file.suffix in SUFFIXES and part_of(file.name) and _holds_rows(file.name)
-    ]
+    rows = (file for file in path.iterdir() if file.suffix in SUFFIXES and _holds_rows(file.name))
+    in_order = list(SPLITS)  # training first
+    found = sorted((in_order.index(part), file) for file in rows if (part := part_of(file.name)))
+    files = [file for _, file in found]
     if not files:
-        prepared = (each for depth in DEPTHS for each in sorted(path.glob(depth)) if "rl" in each.parts)
+        prepared = (each for depth in DEPTHS for each in sorted(path.glob(depth)) if "rl" in _below(path, each))
         below = ", ".join(dict.fromkeys(str(each.parent) for each in prepared if each.suffix in SUFFIXES))
         inside = f"; below it are those of `usergym prepare users`, so give {below}" if below else ""
         raise ValueError(f"data={path}: the folder has no train.parquet, val.parquet or test.parquet{inside}")
     return files
 
 
-def _in_order(file: Path) -> tuple[int, str]:
-    """Training first."""
-    part = part_of(file.name)
-    return list(SPLITS).index(part) if part else len(SPLITS), file.name
+def _below(path: Path, file: Path) -> tuple[str, ...]:
+    return path.name, *file.relative_to(path).parts
 
 
 def _holds_rows(name: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from usergym.judges.alignment import Alignment, Judgement, KeyPointReader, align
 from usergym.judges.overlap import overlap
-from usergym.types import Record, is_blank
+from usergym.types import Record
 from usergym.users.states import Hierarchy, Level, over_limit, parse_states, parse_whole
 from usergym.users.states.speaking import holds_tags
 
@@ -32,7 +32,7 @@ def read_reply(words: str, hierarchy: Hierarchy, levels: Sequence[str], cut: boo
     made = []
     for level in levels:
         text = states.get(level, "").strip()
-        lack = "empty" if level in states and is_blank(text) else states.lack(level)
+        lack = states.lack(level)
         if cut and (lack or not tagged):
             lack = "truncated"
         elif not lack and tagged and holds_tags(text, hierarchy):

@@ -1,8 +1,8 @@
 """A raw row, checked: a thread of messages, what a person wrote next, and who, where and when that was.
 
 Three shapes are read: the raw one (`prompt` of role, content and metadata; `completion`), and the two that
-`usergym prepare users` writes, for reinforcement
-learning and for fine-tuning, in which the person is called HUMAN already.
+`usergym prepare users` writes, for reinforcement learning and for fine-tuning, in which the person is called HUMAN
+already.
 """
 
 import datetime

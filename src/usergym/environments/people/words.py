@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from usergym.judges.words import holds
+
 RUN = 8
 """So many words in a row are no accident."""
 LEAST = 3
@@ -21,16 +23,9 @@ def runs(text: str, length: int = RUN) -> Iterator[tuple[str, ...]]:
     return (tuple(said[place : place + length]) for place in range(len(said) - length + 1))
 
 
-def holds(whole: Sequence[str], part: Sequence[str]) -> bool:
-    """Whether the words `part` stand in `whole`, in a row."""
-    if not part or len(part) > len(whole):
-        return False
-    return f" {' '.join(part)} " in f" {' '.join(whole)} "
-
-
 def stands_in(text: str, told: Sequence[str], turns: int) -> bool:
-    """Whether a text can be copied from what is told before it: it is one of the first `turns` of these, whole, or
-    `RUN` words and more of it stand in one of them."""
+    """Whether a text can be copied from what is told before it: it is one of the first `turns` of these, whole, or,
+    of `RUN` words or more, stands whole within one of them."""
     own = words(text)
     if len(own) < LEAST:
         return False

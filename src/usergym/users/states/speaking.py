@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from usergym.models.base import Finish, Model, ModelError, Reply
-from usergym.types import Message, Record, Sampling, Tool, Usage, is_blank, stable_hash
+from usergym.types import Message, Record, Sampling, Tool, Usage, stable_hash
 from usergym.users.states.parsing import States, over_limit, parse_states, parse_whole, without_tags, written
 from usergym.users.states.prompting import room, system_prompt, transcript
 from usergym.users.states.spec import LAST, Hierarchy
@@ -127,8 +127,6 @@ def read_level(words: str, level: str, hierarchy: Hierarchy, finish: Finish = "s
     states = parse_states(words, [level], "exact_thinking") if hierarchy.tagged else parse_whole(words, level)
     if finish == "length" and (states.failure or not hierarchy.tagged):
         return States(failure="truncated")
-    if states.failure is None and is_blank(states[level]):
-        return States(failure="empty")
     if states.failure is None and hierarchy.tagged and holds_tags(states[level], hierarchy):
         return States(failure="format")
     return states

@@ -12,9 +12,10 @@ import msgspec
 from usergym.data.convert import refuse_itself
 from usergym.data.prepare.users.profile import Profile
 from usergym.data.prepare.users.rows import Layout
+from usergym.environments.people.raw import DROPPED
 from usergym.rows import Writer
 
-SPLITS = ("train", "val", "test", "test_dropout")
+SPLITS = ("train", "val", "test", DROPPED)
 MANIFEST = "manifest.json"
 PREVIEW = 2
 """Rows that a preview shows."""

@@ -27,11 +27,11 @@ from usergym.data.prepare.users.rows import Layout, Place
 from usergym.data.prepare.users.splits import HELD_OUT, PARTS, By, SplitPlan, assign, head
 from usergym.data.prepare.users.targets import Entry, Shelf
 from usergym.data.prepare.users.thinking import Thinker
+from usergym.environments.people.raw import DROPPED
 from usergym.models.base import Model
+from usergym.rows import pyarrow
 from usergym.types import stable_hash
 
-PART_OF = {"test_dropout": "test"}
-"""Splits that are another one once more."""
 Bar = Callable[[str], AbstractContextManager[Callable[[], None]]]
 
 
@@ -65,7 +65,9 @@ class Preparation:
         return msgspec.to_builtins(self.plan)  # type: ignore[no-any-return]
 
     def check(self) -> None:
-        """What can be told before anything is read. ValueError where something else would be overwritten."""
+        """What can be told before anything is read. ValueError where something else would be overwritten,
+        MissingPackage without what writes parquet."""
+        pyarrow("pyarrow", self.folder)
         check_folder(self.folder, self.source.files(), self.settings, self.force)
 
     async def run(self) -> Report:
@@ -125,7 +127,7 @@ class Preparation:
                     place = Place(entry.part, numbers[entry.id], dropout=True)
                     output.add(place.split, press.row(entry, level, place))
         self.report.written = output.written
-        self.report.users = {split: len(users[PART_OF.get(split, split)]) for split in output.written}
+        self.report.users = {split: len(users["test" if split == DROPPED else split]) for split in output.written}
         people = sorted(set().union(*users.values()))
         write_personas(self.folder / "personas.jsonl", [press.profiles[user] for user in people])
         if self.thinker:

@@ -10,6 +10,7 @@ from usergym.data.formats.humanlm import NAME, messages, rl_row, sft_row
 from usergym.data.prepare.users.datasets import Dataset
 from usergym.data.prepare.users.splits import HELD_OUT
 from usergym.data.prepare.users.targets import Target
+from usergym.environments.people.raw import DROPPED
 from usergym.users.states import Hierarchy, parse_states, written
 from usergym.users.states.modes import Mode
 from usergym.users.states.prompting import system_prompt
@@ -76,7 +77,7 @@ class Place:
 
     @property
     def split(self) -> str:
-        return "test_dropout" if self.dropout else self.part
+        return DROPPED if self.dropout else self.part
 
 
 def rl_row_of(

@@ -20,7 +20,8 @@ from usergym.data.prepare.users.polarity import opposed
 from usergym.data.prepare.users.targets import Target, content_id
 from usergym.environments.base import RowError
 from usergym.environments.people.raw import truth_of, untagged
-from usergym.environments.people.words import RUN, holds, runs, words
+from usergym.environments.people.words import RUN, runs, words
+from usergym.judges.words import holds
 from usergym.models.base import Model
 from usergym.rows import read_rows
 from usergym.types import Message, Sampling
