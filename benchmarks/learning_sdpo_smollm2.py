@@ -27,11 +27,6 @@ PEOPLE = (
     *("a colleague", "my sister", "an old friend", "a neighbour", "my teacher", "my uncle", "a teammate", "my boss"),
     *("my cousin", "a classmate", "my landlady", "my doctor", "my coach", "a former student", "my aunt", "my brother"),
 )
-PERSONAL = (
-    *('Say it as yourself, with "I" or "we".', "Write it in the first person.", "Tell me what you think of it."),
-    *("I want to hear about you as well.", "You are in it yourself, I like that.", "It's personal, as I prefer it."),
-)
-"""Reactions of the opposite taste: who reads must tell the two apart."""
 CALLED = {
     "before": "untrained",
     "shown": "untrained, the taste in its prompt",
@@ -45,11 +40,10 @@ Written by `python benchmarks/learning_sdpo_smollm2.py`, on a CPU. SmolLM2-135M-
 does not want to hear *I* (style `{style}`) asks for one sentence to somebody on some occasion, and reacts by exact
 rules. First the model is taught to read reactions: it replies {draws} times to every training request, and learns
 those replies in {sft_steps} steps of `usergym train sft`: each behind its request, behind an unrelated remark, and
-behind a reaction that asks for it, be it of that user or of one of the opposite taste. Then {steps} steps of
-`usergym train sdpo` with {prompts} conversations each, the settings its defaults but the learning rate ({rate:g}) and
-the temperature ({temperature:g}); no reward is used. At each stage it replies to {tasks} requests that no training
-task had, {repeats} times each at that temperature; the score is that of the exact rules, and 0 for a reply that has
-nothing to do with its request. One seed.
+behind the reaction to another reply that asks for it. Then {steps} steps of `usergym train sdpo` with {prompts}
+conversations each, the settings its defaults but the learning rate ({rate:g}) and the temperature ({temperature:g}); no
+reward is used. At each stage it replies to {tasks} requests that no training task had, {repeats} times each at that
+temperature; the score is that of the exact rules, and 0 for a reply that has nothing to do with its request. One seed.
 Intervals are by requests.
 """
 
@@ -61,8 +55,8 @@ def requests() -> list[str]:
 
 
 def read_in_hindsight(own: Path, path: Path) -> Path:
-    """Replies of the model's own behind what asks for them: nothing, a remark that asks for nothing, and reactions to
-    this or another reply to the same request, of the user and of one with the opposite taste."""
+    """Replies of the model's own behind what asks for them: nothing, a remark that asks for nothing, a reaction to
+    another reply to the same request, and praise."""
     random, template = Random(SEED), template_of("neutral")
     by_request: dict[str, list[tuple[str, str, bool]]] = {}
     for trajectory in read_trajectories(own):
@@ -73,15 +67,11 @@ def read_in_hindsight(own: Path, path: Path) -> Path:
     rows = []
     for request, replies in by_request.items():
         liked = [reply for reply, _, kept in replies if kept]
-        others = [reply for reply, _, kept in replies if not kept]
         for reply, reaction, kept in replies:
             rows.append((request, reply))
             rows.append((request + template.written(random.choice(UNRELATED)), reply))
             if liked:
-                rows.append((request + template.written(reaction), reply if kept else random.choice(liked)))
-            if others:
-                opposite = request + template.written(random.choice(PERSONAL))
-                rows.append((opposite, random.choice(others) if kept else reply))
+                rows += [(request + template.written(reaction), reply if kept else random.choice(liked))] * 2
     random.shuffle(rows)
     turns = ([{"role": "user", "content": asked}, {"role": "assistant", "content": said}] for asked, said in rows)
     path.write_text("".join(json.dumps({"messages": each}, ensure_ascii=False) + "\n" for each in turns))
@@ -92,7 +82,7 @@ def main(
     *,
     out: Path = Path("runs/sdpo_smollm2"),
     results: Path | None = None,
-    sft_steps: int = 300,
+    sft_steps: int = 60,
     draws: int = 4,
     steps: int = 60,
     prompts: int = 16,
@@ -136,7 +126,7 @@ def main(
     data = read_in_hindsight(out / "own", out / "hindsight.jsonl")
     call(
         *("train", "sft", data, "--model", MODEL, "--out", out / "taught", "--steps", sft_steps, "--batch", 8, *LORA),
-        *("--micro-batch", 4, "--learning-rate", 5e-4, "--save-every", 50),
+        *("--micro-batch", 4, "--learning-rate", 3e-4),
     )
     call(
         *("train", "sdpo", "--envs", spec, "--model", out / "taught" / "model", "--out", out / "sdpo", *LORA),
