@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,15 @@ def environment(**more: str) -> dict[str, str]:
     """Without the keys and endpoints of whoever runs the tests."""
     kept = {key: value for key, value in os.environ.items() if "API_KEY" not in key and "BASE_URL" not in key}
     return {**kept, "COLUMNS": "200", "NO_COLOR": "1", **more}
+
+
+def until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Waits for something that a process does while it runs."""
+    ends = time.monotonic() + 120
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def usergym(folder: Path, *arguments: object, fails: bool = False, **more: str) -> subprocess.CompletedProcess[str]:

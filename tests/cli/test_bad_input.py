@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.cli.terminal import command, environment, mock_server, usergym
+from tests.cli.terminal import command, environment, mock_server, until, usergym
 from usergym.rollouts.store import read_trajectories
 
 
@@ -150,7 +150,8 @@ def test_ctrl_c_says_how_to_go_on_and_exits_130(tmp_path: Path) -> None:
         with subprocess.Popen(
             command(*run, "--concurrency", 8), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
         ) as child:
-            time.sleep(2)
+            kept = tmp_path / "runs/run/trajectories.jsonl"
+            until(lambda: kept.exists() and kept.stat().st_size > 0, child)
             child.send_signal(signal.SIGINT)
             _, told = child.communicate(timeout=10)
         assert child.returncode == 130

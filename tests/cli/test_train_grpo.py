@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.terminal import ROOT, command, environment
+from tests.cli.terminal import ROOT, command, environment, until
 from tests.cli.train_commands import Run, train_command
 from tests.training.orchards import metrics, steps
 from tests.training.policies import policy
@@ -32,14 +31,6 @@ SMALL = (
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     return train_command("grpo", monkeypatch, capfd, tmp_path)
-
-
-def until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    ends = time.monotonic() + 120
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < ends
-        time.sleep(0.02)
 
 
 def logged(out: Path, step: int) -> bool:
